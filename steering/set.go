@@ -35,3 +35,14 @@ func (s Set) Empty() bool {
 	}
 	return true
 }
+
+// each calls yield with every member, in order, until it returns false.
+func (s Set) each(yield func(i int) bool) {
+	for w, word := range s {
+		for ; word != 0; word &= word - 1 {
+			if !yield(w*64 + bits.TrailingZeros64(word)) {
+				return
+			}
+		}
+	}
+}
