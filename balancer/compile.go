@@ -1,0 +1,370 @@
+package balancer
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/weirlb/weir/config"
+	"github.com/weirlb/weir/health"
+	"github.com/weirlb/weir/shedding"
+	"github.com/weirlb/weir/steering"
+)
+
+// Inputs are the values that a snapshot joins.
+type Inputs struct {
+	Revision   uint64 // of Config
+	Config     *config.Config
+	Health     *health.Table // nil: nothing is known of any origin
+	Resolution Resolution    // nil: no host name resolves
+	Registry   *Registry
+}
+
+// Resolution knows the addresses of host names, best first; none while a name does not resolve. The slices it returns
+// are never changed afterwards.
+type Resolution interface {
+	Addrs(name string) []netip.Addr
+}
+
+// Changed says what is different from the snapshot before.
+type Changed struct {
+	Config bool
+	Pools  []string // ids of pools whose health or addresses changed; unknown ones are passed over
+}
+
+// Build joins configuration and health. What did not change is shared with prev: a change of one pool's health copies
+// the slice of pools and that pool, and compiles nothing; a new configuration compiles the steering of those pools
+// whose origins or policy it changed. The first snapshot is built from a nil prev.
+func Build(prev *Snapshot, in Inputs, changed Changed) *Snapshot {
+	if prev == nil || changed.Config {
+		return join(prev, in)
+	}
+	next := *prev
+	next.pools = slices.Clone(prev.pools)
+	stale := map[int]bool{} // load balancers that see pools come or go
+	for _, id := range changed.Pools {
+		i, known := prev.index.pool[id]
+		if !known {
+			continue
+		}
+		next.pools[i] = prev.pools[i].refresh(in)
+		if !sameService(prev.pools[i], next.pools[i]) {
+			for _, user := range next.index.users[i] {
+				stale[user] = true
+			}
+		}
+	}
+	if len(stale) > 0 {
+		next.lbs = slices.Clone(prev.lbs)
+		for i := range stale {
+			next.lbs[i] = prev.lbs[i].refresh(next.pools)
+		}
+	}
+	return &next
+}
+
+// join builds a snapshot of a whole configuration.
+func join(prev *Snapshot, in Inputs) *Snapshot {
+	c := in.Config
+	s := &Snapshot{Revision: in.Revision, Config: c, Trusted: trusted(c), index: newIndex(c)}
+	for i := range c.Pools {
+		var before *Pool
+		if prev != nil {
+			before = prev.Pool(c.Pools[i].ID)
+		}
+		s.pools = append(s.pools, newPool(before, &c.Pools[i], in))
+	}
+	for i := range c.LoadBalancers {
+		lb := newLoadBalancer(&c.LoadBalancers[i], s.index)
+		for _, pool := range lb.pools {
+			s.index.users[pool] = append(s.index.users[pool], i)
+		}
+		s.lbs = append(s.lbs, lb.refresh(s.pools))
+	}
+	return s
+}
+
+func newIndex(c *config.Config) *index {
+	x := &index{
+		hosts:    newHosts(),
+		disabled: newHosts(),
+		pool:     make(map[string]int, len(c.Pools)),
+		users:    make([][]int, len(c.Pools)),
+		names:    map[string][]int{},
+		here:     c.Weir.Location.PoP,
+	}
+	for i := range c.Pools {
+		x.pool[c.Pools[i].ID] = i
+		x.addNames(i, &c.Pools[i])
+	}
+	for i := range c.LoadBalancers {
+		x.addLoadBalancer(i, &c.LoadBalancers[i])
+	}
+	return x
+}
+
+func (x *index) addNames(pool int, p *config.Pool) {
+	for i := range p.Origins {
+		name, isName := hostName(p.Origins[i].Address)
+		if isName && !slices.Contains(x.names[name], pool) {
+			x.names[name] = append(x.names[name], pool)
+		}
+	}
+}
+
+// addLoadBalancer files a load balancer under its host. A disabled one is as good as absent (behaviour P2): it hides
+// no wildcard that covers its host, and is found only when nothing else is, to give the better reason.
+func (x *index) addLoadBalancer(i int, lb *config.LoadBalancer) {
+	table := &x.hosts
+	if !lb.Enabled {
+		table = &x.disabled
+	}
+	if lb.Implicit {
+		table.any = i
+		return
+	}
+	table.add(lb.Name, i)
+}
+
+func newLoadBalancer(c *config.LoadBalancer, x *index) *LoadBalancer {
+	lb := &LoadBalancer{Config: c, fallback: none}
+	var targets []steering.Target
+	named := make(map[int]bool, len(c.DefaultPools))
+	for _, id := range c.DefaultPools {
+		i := x.position(id)
+		if named[i] {
+			continue // twice in a list is once
+		}
+		named[i] = true
+		lb.pools = append(lb.pools, i)
+		targets = append(targets, steering.Target{Identity: steering.HashIdentity(id), Weight: steering.MaxWeight})
+	}
+	if c.FallbackPool != "" {
+		lb.fallback = x.position(c.FallbackPool)
+	}
+	lb.picker = compilePicker(steering.Off, targets)
+	return lb
+}
+
+func (x *index) position(id string) int {
+	i, ok := x.pool[id]
+	if !ok {
+		panic("BUG: a load balancer names pool " + id + ", which is not in the configuration")
+	}
+	return i
+}
+
+// refresh is lb with the pools that serve now.
+func (lb *LoadBalancer) refresh(pools []*Pool) *LoadBalancer {
+	next := *lb
+	next.open, next.places = steering.NewSet(len(lb.pools)), nil
+	dissent := map[string]bool{} // places that see one of the pools differently
+	for i, p := range lb.pools {
+		if pools[p].global.why == Yes {
+			next.open.Add(i)
+		}
+		for place, v := range pools[p].places {
+			if (v.why == Yes) != (pools[p].global.why == Yes) {
+				dissent[place] = true
+			}
+		}
+	}
+	for place := range dissent {
+		if next.places == nil {
+			next.places = make(map[string]steering.Set, len(dissent))
+		}
+		next.places[place] = lb.openAt(place, pools)
+	}
+	return &next
+}
+
+func (lb *LoadBalancer) openAt(place string, pools []*Pool) steering.Set {
+	open := steering.NewSet(len(lb.pools))
+	for i, p := range lb.pools {
+		if pools[p].at(place).why == Yes {
+			open.Add(i)
+		}
+	}
+	return open
+}
+
+// sameService reports whether two states of a pool serve the same places.
+func sameService(a, b *Pool) bool {
+	if (a.global.why == Yes) != (b.global.why == Yes) {
+		return false
+	}
+	agree := func(one, other *Pool) bool {
+		for place, v := range one.places {
+			if (v.why == Yes) != (other.at(place).why == Yes) {
+				return false
+			}
+		}
+		return true
+	}
+	return agree(a, b) && agree(b, a)
+}
+
+// newPool joins one pool's configuration with what is believed of it. before, if any, is the same pool of the snapshot
+// before.
+func newPool(before *Pool, c *config.Pool, in Inputs) *Pool {
+	p := &Pool{Config: c, Origins: make([]PoolOrigin, len(c.Origins))}
+	for i := range c.Origins {
+		p.Origins[i] = PoolOrigin{
+			Config: &c.Origins[i],
+			Live:   in.Registry.Origin(identity(c, i)),
+			Addrs:  addresses(c.Origins[i].Address, in.Resolution),
+		}
+	}
+	var old *rules
+	if before != nil {
+		old = before.rules
+	}
+	p.rules = newRules(old, p, in.Config)
+	p.look(in)
+	return p
+}
+
+// refresh is p with the health and the addresses of now.
+func (p *Pool) refresh(in Inputs) *Pool {
+	next := *p
+	next.Origins = resolved(p.Origins, in.Resolution)
+	next.look(in)
+	return &next
+}
+
+// resolved is origins with their addresses of now; the same slice when none changed.
+func resolved(origins []PoolOrigin, names Resolution) []PoolOrigin {
+	fresh := origins
+	for i := range origins {
+		if _, isName := hostName(origins[i].Config.Address); !isName {
+			continue
+		}
+		now := addresses(origins[i].Config.Address, names)
+		if slices.Equal(now, origins[i].Addrs) {
+			continue
+		}
+		if &fresh[0] == &origins[0] {
+			fresh = slices.Clone(origins)
+		}
+		fresh[i].Addrs = now
+	}
+	return fresh
+}
+
+// addresses are those of an origin's address: itself, or what its host name resolves to.
+func addresses(address string, names Resolution) []netip.Addr {
+	name, isName := hostName(address)
+	switch {
+	case !isName:
+		ip, _ := netip.ParseAddr(address)
+		return []netip.Addr{ip.Unmap()}
+	case names == nil:
+		return nil
+	default:
+		return names.Addrs(name)
+	}
+}
+
+// hostName returns the name that has to be resolved to reach an address, unless that is an IP address itself.
+func hostName(address string) (name string, ok bool) {
+	if _, err := netip.ParseAddr(address); err == nil {
+		return "", false
+	}
+	return strings.ToLower(address), true
+}
+
+// HostNames are the names that have to be resolved to serve a configuration, each once.
+func HostNames(c *config.Config) []string {
+	var names []string
+	for i := range c.Pools {
+		for j := range c.Pools[i].Origins {
+			if name, ok := hostName(c.Pools[i].Origins[j].Address); ok {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// newRules compiles what a pool does by configuration. The compiled steering of old is kept when it is the same.
+func newRules(old *rules, p *Pool, c *config.Config) *rules {
+	r := &rules{
+		monitored: monitored(c, p.Config),
+		policy:    cmp.Or(p.Config.OriginSteering.Policy, steering.Random),
+		targets:   make([]steering.Target, len(p.Origins)),
+	}
+	weightless := false
+	for i := range p.Origins {
+		weight := int(p.Origins[i].Config.Weight)
+		weightless = weightless || weight == 0
+		r.targets[i] = steering.Target{Identity: p.Origins[i].Live.ID, Weight: weight}
+	}
+	r.hashed = r.policy == steering.Hash
+	r.live = loads(r.policy, p.Origins)
+	r.shedder, r.sheds = newShedder(p.Config)
+	if old != nil && old.policy == r.policy && slices.Equal(old.targets, r.targets) {
+		r.targets, r.picker, r.level = old.targets, old.picker, old.level
+		return r
+	}
+	r.picker = compilePicker(r.policy, r.targets)
+	if weightless {
+		r.level = compilePicker(r.policy, steering.Equal(r.targets))
+	}
+	return r
+}
+
+func compilePicker(policy string, targets []steering.Target) steering.Picker {
+	picker, err := steering.Compile(policy, targets)
+	if err != nil {
+		panic("BUG: " + err.Error() + ": it passed validation")
+	}
+	return picker
+}
+
+func newShedder(p *config.Pool) (s shedding.Shedder, sheds bool) {
+	l := p.LoadShedding
+	if l == nil || l.DefaultPercent == 0 && l.SessionPercent == 0 {
+		return s, false
+	}
+	return shedding.New(l.DefaultPercent, l.DefaultPolicy, l.SessionPercent, p.ID), true
+}
+
+// outstanding and connections are the loads of a pool's origins, by position.
+type (
+	outstanding []*Origin
+	connections []*Origin
+)
+
+func (o outstanding) Load(i int) int { return o[i].Outstanding() }
+func (o connections) Load(i int) int { return o[i].Connections() }
+
+// loads are what a policy wants to know of the origins, nil for one that asks for nothing.
+func loads(policy string, origins []PoolOrigin) steering.Live {
+	living := make([]*Origin, len(origins))
+	for i := range origins {
+		living[i] = origins[i].Live
+	}
+	switch policy {
+	case steering.LeastOutstandingRequests:
+		return outstanding(living)
+	case steering.LeastConnections:
+		return connections(living)
+	default:
+		return nil
+	}
+}
+
+// trusted are the peers whose word on the client's address is taken.
+func trusted(c *config.Config) []netip.Prefix {
+	var prefixes []netip.Prefix
+	for _, text := range c.Weir.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			panic("BUG: identity.trusted_proxies holds " + text + ", which is no prefix")
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	return prefixes
+}

@@ -1,0 +1,95 @@
+package balancer
+
+import (
+	"bytes"
+	"iter"
+	"net/netip"
+	"unsafe"
+)
+
+// ResolveClient tells whose request it is (behaviour C1 to C4). Only trusted peers are believed: what they name in
+// CF-Connecting-IP, else the last address in X-Forwarded-For that is not a trusted one itself. forwarded yields the
+// lines of X-Forwarded-For in the order received; they count as one list. An element of that list that is no address
+// hides everything before it. Otherwise the client is the peer.
+//
+// The answer is unmapped and has no zone. A port beside an address is passed over. Well-formed input costs no
+// allocation.
+func ResolveClient(peer netip.Addr, trusted []netip.Prefix, cfConnectingIP []byte, forwarded iter.Seq[[]byte]) netip.Addr {
+	peer = plain(peer)
+	if !contains(trusted, peer) {
+		return peer
+	}
+	if client, ok := parseAddr(cfConnectingIP); ok {
+		return client
+	}
+	client := peer
+	if forwarded == nil {
+		return client
+	}
+	// From left to right, so that one pass does: whatever is found further right is nearer to us and wins.
+	for line := range forwarded {
+		for more := true; more; {
+			var element []byte
+			element, line, more = bytes.Cut(line, []byte{','})
+			switch addr, ok := parseAddr(element); {
+			case !ok:
+				client = peer
+			case !contains(trusted, addr):
+				client = addr
+			}
+		}
+	}
+	return client
+}
+
+func contains(prefixes []netip.Prefix, a netip.Addr) bool {
+	for i := range prefixes {
+		if prefixes[i].Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// parseAddr reads an address as proxies write it: 192.0.2.1, 192.0.2.1:80, 2001:db8::1, [2001:db8::1], [2001:db8::1]:80,
+// any of the latter with a zone.
+func parseAddr(b []byte) (netip.Addr, bool) {
+	b = bytes.TrimSpace(b)
+	if len(b) == 0 {
+		return netip.Addr{}, false
+	}
+	if b[0] == '[' {
+		end := bytes.IndexByte(b, ']')
+		if end < 0 || !isPort(b[end+1:]) {
+			return netip.Addr{}, false
+		}
+		b = b[1:end]
+	} else if colon := bytes.IndexByte(b, ':'); colon >= 0 && colon == bytes.LastIndexByte(b, ':') {
+		if !isPort(b[colon:]) {
+			return netip.Addr{}, false
+		}
+		b = b[:colon]
+	}
+	b, _, _ = bytes.Cut(b, []byte{'%'})
+	// The text is read before this returns and is not kept: only ParseAddr's error does, and that is dropped here.
+	a, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(b), len(b)))
+	return a.Unmap(), err == nil
+}
+
+// isPort reports whether b is nothing, or a colon and a number.
+func isPort(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	if b[0] != ':' || len(b) == 1 || len(b) > 6 {
+		return false
+	}
+	for _, c := range b[1:] {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}

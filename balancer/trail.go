@@ -1,0 +1,115 @@
+package balancer
+
+import "github.com/weirlb/weir/steering"
+
+// Trail is what one request has tried. The zero value is a fresh trail; Reset makes it one again, keeping memory. A
+// trail belongs to one request of one snapshot at a time.
+type Trail struct {
+	// Steps, nil in the proxy, records every step and every rejected candidate for explain.
+	Steps *Steps
+
+	lb       *LoadBalancer
+	pool     *Pool // of the last attempt, with the origin's position in it
+	origin   int
+	attempts int
+	leave    bool // to make another one
+	pinned   bool // a session chose the last one
+	fallback bool
+	last     Class // how the last one ended
+	shed     int   // pools that turned the request away
+	draws    [drawPurposes]uint64
+
+	open steering.Set // pools still in question: the snapshot's own set until one is passed over
+	own  bool         // open is not the snapshot's own set any more
+
+	poolRoom, originRoom steering.Set // memory for sets of one's own
+}
+
+// The purposes of draws. Each has its own sequence of random bits, so that what one draw decides tells nothing about
+// another.
+const (
+	drawPool = iota
+	drawShed
+	drawOrigin
+	drawPurposes
+)
+
+// Reset makes t a fresh trail. It keeps Steps, emptied, as it is the caller who wants them.
+func (t *Trail) Reset() {
+	*t = Trail{Steps: t.Steps, poolRoom: t.poolRoom, originRoom: t.originRoom}
+	t.Steps.reset()
+}
+
+// Failed notes how the last attempt ended and reports whether Direct may be asked for another one: once, after a
+// failure to reach the origin, if none of the request went out or it can be replayed. A request whose session chose
+// the origin stays with the error, as zero_downtime_failover "none" has it (behaviour R1, R2, R3).
+func (t *Trail) Failed(f Failure) bool {
+	t.last = f.Class
+	t.leave = t.attempts == 1 && !t.pinned && f.Class.Retried() && (!f.Sent || f.Replayable)
+	return t.leave
+}
+
+// begin starts the way through a load balancer.
+func (t *Trail) begin(lb *LoadBalancer, place string, pools []*Pool) {
+	t.lb, t.open = lb, lb.at(place)
+	t.Steps.pools(lb, place, pools)
+}
+
+// pass takes the i-th candidate out of question, since its pool turned the request away. A session's pool may be none
+// of the candidates, only the fallback pool.
+func (t *Trail) pass(i int, pool *Pool, why Reason) {
+	t.shed++
+	t.Steps.add(Step{Stage: StagePool, LB: t.lb, Pool: pool, Reason: why})
+	if i == none {
+		return
+	}
+	if !t.own {
+		t.poolRoom = append(t.poolRoom[:0], t.open...)
+		t.open, t.own = t.poolRoom, true
+	}
+	t.open.Remove(i)
+}
+
+// untried is origins without the one tried.
+func (t *Trail) untried(origins steering.Set) steering.Set {
+	t.originRoom = append(t.originRoom[:0], origins...)
+	t.originRoom.Remove(t.origin)
+	return t.originRoom
+}
+
+// draw returns the next random bits for a purpose.
+func (t *Trail) draw(r *Request, purpose int) uint64 {
+	k := t.draws[purpose]
+	t.draws[purpose]++
+	return steering.Mix(r.Seed, uint64(purpose), k)
+}
+
+// choose decides for an origin.
+func (t *Trail) choose(why Reason, pool *Pool, origin int) Decision {
+	if origin == none {
+		panic("BUG: pool " + pool.Config.ID + " serves, and no origin of it can be picked")
+	}
+	t.pool, t.origin, t.pinned = pool, origin, why == Pinned
+	t.attempts++
+	t.Steps.add(Step{Stage: StageDecision, LB: t.lb, Pool: pool, Origin: &pool.Origins[origin], Reason: why})
+	return Decision{
+		Kind: ToOrigin, Reason: why, Attempt: t.attempts,
+		LB: t.lb, Pool: pool, Origin: &pool.Origins[origin], Fallback: t.fallback, Shed: t.shed,
+	}
+}
+
+// refuse decides against every origin (behaviour P2, P10).
+func (t *Trail) refuse(lb *LoadBalancer, why Reason) Decision {
+	t.Steps.add(Step{Stage: StageDecision, LB: lb, Reason: why})
+	return Decision{Kind: Refused, Reason: why, Status: why.status(), LB: lb, Fallback: t.fallback, Shed: t.shed}
+}
+
+// giveUp answers with the last attempt's error, for want of another origin (behaviour R5).
+func (t *Trail) giveUp() Decision {
+	origin := &t.pool.Origins[t.origin]
+	t.Steps.add(Step{Stage: StageDecision, LB: t.lb, Pool: t.pool, Origin: origin, Reason: NoOtherOrigin})
+	return Decision{
+		Kind: Refused, Reason: NoOtherOrigin, Status: t.last.Status(), Attempt: t.attempts,
+		LB: t.lb, Pool: t.pool, Origin: origin, Fallback: t.fallback, Shed: t.shed,
+	}
+}
