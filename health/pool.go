@@ -34,6 +34,17 @@ type Tally struct {
 	Minimum   int // minimum_origins
 }
 
+// add counts n more origins of a status.
+func (t *Tally) add(s Status, n int) {
+	switch s {
+	case Up:
+		t.Healthy += n
+	case Unknown:
+		t.Unknown += n
+	case Down:
+	}
+}
+
 // State judges the pool (behaviour P4, P5). An unmonitored pool is always PoolUnknown, whatever its minimum.
 func (t Tally) State() PoolState {
 	switch {

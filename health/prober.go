@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -35,3 +36,16 @@ type Result struct {
 
 // Passed reports whether the origin answered as expected.
 func (r Result) Passed() bool { return r.Reason == NoFailures }
+
+// prober is the one for a monitor's type.
+func (n *network) prober(kind string) Prober {
+	switch kind {
+	case "http", "https":
+		return n.http
+	case "tcp":
+		return n.tcp
+	}
+	return func(context.Context, Target) Result {
+		return misconfigured(fmt.Sprintf("monitor type %s does not act yet: use http, https or tcp", kind))
+	}
+}

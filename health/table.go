@@ -19,8 +19,10 @@ const (
 // Verdict is one vantage group's opinion of one origin, with its reason.
 type Verdict struct {
 	Status       Status
-	Reason       string // in the words of docs/reasons.md, "No failures" when up
+	Reason       string // in the words of docs/reasons.md, "No failures" when up, "" while unknown
+	Detail       string // the particulars of Reason, for people; "" when there are none
 	Since        time.Time
+	Checked      time.Time     // when the last result came in
 	ResponseCode int           // last HTTP status seen, 0 for none
 	RTT          time.Duration // of the last successful probe
 }
@@ -43,9 +45,23 @@ type PoolHealth struct {
 	Origins []OriginHealth
 }
 
+// Origin returns what is believed of an origin, and false when nothing is. i is where it stands in the configuration of
+// whoever asks: a hint that saves the search.
+func (p *PoolHealth) Origin(i int, id config.Identity) (OriginHealth, bool) {
+	if i < len(p.Origins) && p.Origins[i].Identity == id {
+		return p.Origins[i], true
+	}
+	for _, o := range p.Origins {
+		if o.Identity == id {
+			return o, true
+		}
+	}
+	return OriginHealth{}, false
+}
+
 // Table is what is believed of all pools. One writer, the Engine (or a test, a drill, a simulation); many readers.
 type Table struct {
-	mu    sync.RWMutex
+	mu    sync.RWMutex // guards pools; nothing is called while it is held
 	pools map[string]*PoolHealth
 }
 

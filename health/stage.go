@@ -1,0 +1,40 @@
+package health
+
+import (
+	"context"
+	"time"
+)
+
+// stage is what is done to the probes of one vantage point so that its region sees what the configuration says.
+type stage struct {
+	delay time.Duration // before every attempt
+	loss  float64       // 0 to 1: share of attempts that are never answered
+	cut   bool          // the region cannot reach this origin
+}
+
+// run makes an attempt through the stage. dice is fresh random bits, one value per attempt.
+func (s stage) run(ctx context.Context, probe Prober, t Target, dice uint64) Result {
+	if s.delay > 0 {
+		select {
+		case <-ctx.Done():
+			return failed(ctx, connecting, ctx.Err())
+		case <-time.After(s.delay):
+		}
+	}
+	if s.cut || s.lost(dice) {
+		<-ctx.Done()
+		return failed(ctx, connecting, ctx.Err())
+	}
+	return probe(ctx, t)
+}
+
+// lost compares dice with the share as fractions of 1, in 53 bits as math/rand does.
+func (s stage) lost(dice uint64) bool { return float64(dice>>11)/(1<<53) < s.loss }
+
+// mix is a hash of two words (the finaliser of SplitMix64): neighbouring inputs give unrelated bits.
+func mix(a, b uint64) uint64 {
+	x := a + (b+1)*0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
