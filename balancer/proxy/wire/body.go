@@ -89,7 +89,7 @@ func (b *Body) Complete() bool { return b.Done() || b.framing == UntilClose }
 // whether it ends there. Bytes after the end are another message's. On a cause the first n bytes were still in order
 // and b is of no more use; later calls repeat the cause.
 func (b *Body) Scan(p []byte) (n int, done bool, cause Cause) {
-	for n < len(p) && b.state > bodyBad || n < len(p) && b.state == bodyData {
+	for n < len(p) && b.state != bodyDone && b.state != bodyBad {
 		_, used := b.step(p[n:])
 		n += used
 	}
@@ -171,10 +171,11 @@ func (b *Body) frame(c byte) Cause {
 	case trailerStart, trailerName, trailerValue, trailerLF, trailerEndLF:
 		return b.trailerByte(c)
 	}
-	if b.extension++; b.extension > maxChunkExtension {
-		return ChunkExtensionTooLong
+	if c != '\r' {
+		b.extension++
+		b.extensions++
 	}
-	if b.extensions++; b.extensions > maxChunkExtensions {
+	if b.extension > maxChunkExtension || b.extensions > maxChunkExtensions {
 		return ChunkExtensionTooLong
 	}
 	return b.extend(c)

@@ -9,7 +9,7 @@ type options struct{ close, keepAlive, upgrade bool }
 // endToEnd are the fields that a Connection option cannot remove: the framing, and what tells an origin who asks. RFC
 // 9110 §7.6.1 forbids senders to list such fields; heeding it would let a client cut what a proxy before us has set.
 var endToEnd = set(idHost, idContentLength, idTransferEncoding, idVia, idCDNLoop, idForwardedFor, idForwardedProto,
-	idConnectingIP, idVisitor, idRay, idCountry, idDate, idMaxForwards)
+	idConnectingIP, idVisitor, idRay, idCountry, idDate, idExpect, idMaxForwards)
 
 // connection reads the Connection fields and marks those that they name.
 func (f *Fields) connection(seen idSet) (o options, cause Cause) {

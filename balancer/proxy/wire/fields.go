@@ -21,6 +21,9 @@ type field struct {
 func (f *Fields) name(l *field) []byte  { return f.head[l.start:l.nameEnd] }
 func (f *Fields) value(l *field) []byte { return f.head[l.valueStart:l.valueEnd] }
 
+// HeadLen is the length of the head, its blank line included.
+func (f *Fields) HeadLen() int { return len(f.head) }
+
 // Len is the number of field lines.
 func (f *Fields) Len() int { return len(f.list) }
 
@@ -93,6 +96,11 @@ func cookie(list []byte, name string) []byte {
 
 var equals = []byte("=")
 
+// odd reports white space around a value other than one space before it.
+func (l *field) odd() bool {
+	return l.valueStart != l.nameEnd+uint32(len(": ")) || l.end != l.valueEnd+uint32(len("\r\n"))
+}
+
 // first returns the first field with id and how many there are.
 func (f *Fields) first(id fieldID) (first *field, n int) {
 	for i := range f.list {
@@ -106,7 +114,8 @@ func (f *Fields) first(id fieldID) (first *field, n int) {
 	return first, n
 }
 
-// parse reads the field lines of head from at to its blank line, which must be its end. It notes in f.seen which ids occur.
+// parse reads the field lines of head from at to its blank line, which must be its end, and returns which ids
+// occur.
 func (f *Fields) parse(head []byte, at int, lim Limits) (seen idSet, cause Cause) {
 	f.head, f.list = head, f.list[:0]
 	if len(head)-at-len("\r\n") > lim.Header {

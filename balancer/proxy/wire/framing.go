@@ -57,6 +57,29 @@ func (f *Fields) contentLength() (int64, Cause) {
 	return length, OK
 }
 
+// appendFraming writes a Content-Length or Transfer-Encoding line in its plainest form: what the next hop must find is
+// not left to its reading of upper case, leading zeros or odd white space.
+func (f *Fields) appendFraming(dst []byte, l *field) []byte {
+	dst = append(append(dst, f.name(l)...), ": "...)
+	if l.id == idTransferEncoding {
+		return append(dst, "chunked\r\n"...)
+	}
+	value := f.value(l)
+	for len(value) > 1 && value[0] == '0' {
+		value = value[1:]
+	}
+	return append(append(dst, value...), "\r\n"...)
+}
+
+// plain reports whether a framing line already has the form of appendFraming.
+func (f *Fields) plain(l *field) bool {
+	value := f.value(l)
+	if l.id == idTransferEncoding {
+		return !l.odd() && string(value) == "chunked"
+	}
+	return !l.odd() && (value[0] != '0' || len(value) == 1)
+}
+
 // decimal reads a number of 1 to 19 digits below 2^63.
 func decimal(b []byte) (n int64, ok bool) {
 	if len(b) == 0 || len(b) > 19 {

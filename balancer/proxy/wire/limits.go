@@ -62,7 +62,8 @@ func SkipEmptyLines(b []byte) (n int) {
 }
 
 // TooLong reports whether a request head that is not complete yet already breaks a limit: URITooLong, FieldTooLong,
-// HeaderTooLong or MethodTooLong, else OK. It never refuses the beginning of a head that Parse would accept.
+// HeaderTooLong or MethodTooLong; BadMethod when it begins with so much that is no method, such as TLS; else OK. It
+// never refuses the beginning of a head that Parse would accept.
 func TooLong(b []byte, lim Limits) Cause {
 	line := bytes.IndexByte(b, '\n')
 	if line >= 0 {
@@ -71,6 +72,9 @@ func TooLong(b []byte, lim Limits) Cause {
 	space := bytes.IndexByte(b[:min(len(b), maxMethod+1)], ' ')
 	switch {
 	case space < 0 && len(b) > maxMethod:
+		if tokenEnd(b, 0) <= maxMethod {
+			return BadMethod
+		}
 		return MethodTooLong
 	case space >= 0 && len(b)-space-1 > lim.URI+len(" HTTP/1.1\r"):
 		return URITooLong

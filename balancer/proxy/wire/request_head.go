@@ -20,7 +20,8 @@ type fate uint8
 const (
 	keep        fate = iota // as received
 	cut                     // not sent on
-	editHost                // replaced in place
+	editFraming             // in its plainest form
+	editHost                // replaced in place, when there is another host
 	editForward             // X-Forwarded-For: joined in place of the first line
 	editUpgrade             // kept when an upgrade is passed on
 	editExpect              // kept unless HTTP/1.0
@@ -52,6 +53,8 @@ var requestFates = [ids]fate{
 	idRealIP:             cut,
 	idTrueClientIP:       cut,
 	idWeir:               cut,
+	idContentLength:      editFraming,
+	idTransferEncoding:   editFraming,
 	idHost:               editHost,
 	idForwardedFor:       editForward,
 	idUpgrade:            editUpgrade,
@@ -65,15 +68,13 @@ var requestFates = [ids]fate{
 // request must have been accepted by Parse.
 func (r *Request) AppendHead(dst []byte, e *Edits) []byte {
 	dst = r.appendLine(dst)
-	host := r.Host
 	if !r.hostLine {
-		dst = append(appendHost(append(dst, "Host: "...), e, host), "\r\n"...)
+		dst = append(r.appendHost(append(dst, "Host"...), e), "\r\n"...)
 	}
 	from, forwarded := r.fieldsStart(), false
 	for i := range r.list {
 		l := &r.list[i]
-		fate := requestFates[l.id]
-		if fate == keep && !l.named {
+		if !l.named && r.keeps(l, e) {
 			continue
 		}
 		dst = append(dst, r.head[from:l.start]...)
@@ -81,35 +82,51 @@ func (r *Request) AppendHead(dst []byte, e *Edits) []byte {
 		if l.named {
 			continue
 		}
-		switch fate {
-		case keep, cut:
-		case editHost:
-			dst = append(append(dst, r.name(l)...), ": "...)
-			dst = append(appendHost(dst, e, host), "\r\n"...)
-		case editForward:
-			if !forwarded {
-				dst = r.appendForwarded(append(dst, r.name(l)...), e)
-				forwarded = true
-			}
-		case editUpgrade:
-			if e.Upgrade && r.Upgrade {
-				dst = r.appendUpgrade(dst, l)
-			}
-		case editExpect:
-			if r.Version >= 11 {
-				from = int(l.start)
-			}
-		case editMax:
-			if r.MaxForwards < 0 {
-				from = int(l.start)
-				break
-			}
-			dst = append(append(dst, r.name(l)...), ": "...)
-			dst = append(strconv.AppendInt(dst, int64(max(r.MaxForwards-1, 0)), 10), "\r\n"...)
-		}
+		first := l.id == idForwardedFor && !forwarded
+		forwarded = forwarded || first
+		dst = r.appendEdited(dst, l, e, first)
 	}
 	dst = append(dst, r.head[from:len(r.head)-len("\r\n")]...)
 	return r.appendOurs(dst, e, forwarded)
+}
+
+// keeps reports whether a field goes on as received.
+func (r *Request) keeps(l *field, e *Edits) bool {
+	switch requestFates[l.id] {
+	case keep:
+		return true
+	case editFraming:
+		return r.plain(l)
+	case editHost:
+		return e.Host == "" && r.Form != AbsoluteForm
+	case editExpect:
+		return r.Version >= 11
+	case editMax:
+		return r.MaxForwards < 0
+	}
+	return false
+}
+
+// appendEdited writes what stands in the place of a field that is not kept, perhaps nothing.
+func (r *Request) appendEdited(dst []byte, l *field, e *Edits, firstForwarded bool) []byte {
+	switch requestFates[l.id] {
+	case editFraming:
+		return r.appendFraming(dst, l)
+	case editHost:
+		return append(r.appendHost(append(dst, r.name(l)...), e), "\r\n"...)
+	case editForward:
+		if firstForwarded {
+			return r.appendForwarded(append(dst, r.name(l)...), e)
+		}
+	case editUpgrade:
+		if e.Upgrade && r.Upgrade {
+			return r.appendUpgrade(dst, l)
+		}
+	case editMax:
+		dst = append(append(dst, r.name(l)...), ": "...)
+		return append(strconv.AppendInt(dst, int64(max(r.MaxForwards-1, 0)), 10), "\r\n"...)
+	}
+	return dst
 }
 
 // fieldsStart is where the field section begins in the head.
@@ -133,11 +150,12 @@ func (r *Request) appendLine(dst []byte) []byte {
 	return append(dst, " HTTP/1.1\r\n"...)
 }
 
-func appendHost(dst []byte, e *Edits, host []byte) []byte {
+func (r *Request) appendHost(dst []byte, e *Edits) []byte {
+	dst = append(dst, ": "...)
 	if e.Host != "" {
 		return append(dst, e.Host...)
 	}
-	return append(dst, host...)
+	return append(dst, r.Host...)
 }
 
 // appendForwarded writes the value of X-Forwarded-For (behaviour Q3): all incoming lines joined, then the peer; with

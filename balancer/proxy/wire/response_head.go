@@ -22,14 +22,16 @@ type ResponseEdits struct {
 // Proxy-Authenticate and Proxy-Authentication-Info stay: we ask for no credentials, so they can only be the origin's
 // word to the client. X-Accel-*: as at Cloudflare (behaviour A1). Weir-*: ours alone.
 var responseFates = [ids]fate{
-	idConnection:      cut,
-	idKeepAlive:       cut,
-	idProxyConnection: cut,
-	idTE:              cut,
-	idHTTP2Settings:   cut,
-	idAccel:           cut,
-	idWeir:            cut,
-	idUpgrade:         editUpgrade,
+	idConnection:       cut,
+	idKeepAlive:        cut,
+	idProxyConnection:  cut,
+	idTE:               cut,
+	idHTTP2Settings:    cut,
+	idAccel:            cut,
+	idWeir:             cut,
+	idContentLength:    editFraming,
+	idTransferEncoding: editFraming,
+	idUpgrade:          editUpgrade,
 }
 
 // AppendHead appends the head that the client must see, behaviour A1 to A7: HTTP/1.1 with the origin's code and phrase
@@ -44,13 +46,17 @@ func (r *Response) AppendHead(dst []byte, e *ResponseEdits) []byte {
 	from, upgrade := r.fieldsStart(), false
 	for i := range r.list {
 		l := &r.list[i]
-		fate := responseFates[l.id]
-		if fate == keep && !l.named && !drop.has(l.id) {
+		fate, dropped := responseFates[l.id], l.named || drop.has(l.id)
+		if !dropped && (fate == keep || fate == editFraming && r.plain(l)) {
 			continue
 		}
 		dst = append(dst, r.head[from:l.start]...)
 		from = int(l.end)
-		if fate == editUpgrade && r.announces() {
+		switch {
+		case dropped:
+		case fate == editFraming:
+			dst = r.appendFraming(dst, l)
+		case fate == editUpgrade && r.announces():
 			before := len(dst)
 			dst = r.appendUpgrade(dst, l)
 			upgrade = upgrade || len(dst) > before
