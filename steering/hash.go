@@ -25,17 +25,29 @@ func newHash(targets []Target) Picker {
 // never equal: identities are distinct and finish is a bijection.
 type rendezvous struct {
 	entries []entry
+	weights []uint8
 	equal   bool // all weights but 0 are equal
 	weighed Set  // the targets whose weight is not 0
 }
 
 type entry struct {
-	identity uint64  // distinct within the pool
-	perRate  float64 // 1/weight
+	identity uint64 // distinct within the pool
+	perRate  uint64 // 2⁶³/weight
+}
+
+// after is the time of a lot of rate 1, when the rate is the target's weight.
+func (e *entry) after(lot uint64) uint64 {
+	time, _ := bits.Mul64(lot, e.perRate)
+	return time
 }
 
 func newRendezvous(targets []Target) rendezvous {
-	r := rendezvous{entries: make([]entry, len(targets)), equal: true, weighed: NewSet(len(targets))}
+	r := rendezvous{
+		entries: make([]entry, len(targets)),
+		weights: weights(targets),
+		equal:   true,
+		weighed: NewSet(len(targets)),
+	}
 	first := 0
 	for i, identity := range identities(targets) {
 		w := targets[i].Weight
@@ -45,7 +57,7 @@ func newRendezvous(targets []Target) rendezvous {
 		if first == 0 {
 			first = w
 		}
-		r.entries[i] = entry{identity: identity, perRate: 1 / float64(w)}
+		r.entries[i] = entry{identity: identity, perRate: 1 << 63 / uint64(w)}
 		r.equal = r.equal && w == first
 		r.weighed.Add(i)
 	}
@@ -78,10 +90,12 @@ func (p *rendezvous) Pick(in Input, ok Set) int {
 func (p *rendezvous) highest(key uint64, ok Set) int {
 	best, bestHash := None, uint64(0)
 	for w, word := range ok {
-		for word &= p.weighed[w]; word != 0; word &= word - 1 {
-			i := w*64 + bits.TrailingZeros64(word)
-			h := finish(key ^ p.entries[i].identity)
-			if best == None || h > bestHash {
+		word &= p.weighed[w]
+		for i := w * 64; word != 0; i, word = i+1, word>>1 {
+			if word&1 == 0 {
+				continue
+			}
+			if h := finish(key ^ p.entries[i].identity); h >= bestHash {
 				best, bestHash = i, h
 			}
 		}
@@ -89,21 +103,51 @@ func (p *rendezvous) highest(key uint64, ok Set) int {
 	return best
 }
 
+// earliest looks at bounds first: a lot −ln u is never less than 1 − u, and hardly more where it matters. When even the
+// second best bound is above the lot of the target with the best one, that target has won; otherwise all lots are drawn.
+// The loop has no branches that depend on hashes, and integers throughout: they are exact and the same on every CPU.
 func (p *rendezvous) earliest(key uint64, ok Set) int {
-	best, bestHash, bestLot := None, uint64(0), math.Inf(1)
+	best := None
+	bestBound, secondBound := uint64(math.MaxUint64), uint64(math.MaxUint64)
 	for w, word := range ok {
-		for word &= p.weighed[w]; word != 0; word &= word - 1 {
-			i := w*64 + bits.TrailingZeros64(word)
-			e := &p.entries[i]
-			h := finish(key ^ e.identity)
-			// −ln u is never less than 1 − u, which is to be had for less and settles nearly all of the cases.
-			if short(h)*e.perRate > bestLot {
+		word &= p.weighed[w]
+		for i := w * 64; word != 0; i, word = i+1, word>>1 {
+			if word&1 == 0 {
 				continue
 			}
-			lot := exponential(h) * e.perRate
-			if lot < bestLot || lot == bestLot && h > bestHash {
-				best, bestHash, bestLot = i, h, lot
+			e := &p.entries[i]
+			bound := e.after(short(finish(key ^ e.identity)))
+			secondBound = min(secondBound, max(bestBound, bound))
+			if bound < bestBound {
+				best, bestBound = i, bound
 			}
+		}
+	}
+	if best == None {
+		return None
+	}
+	e := &p.entries[best]
+	h := finish(key ^ e.identity)
+	time := e.after(exponential(h))
+	if time < secondBound {
+		return best
+	}
+	return p.earlier(best, h, time, key, ok)
+}
+
+// earlier is the earliest target when best, with its hash and time, is known to be one of the earliest.
+func (p *rendezvous) earlier(best int, bestHash, bestTime, key uint64, ok Set) int {
+	for i := range ok.each {
+		if i == best || !p.weighed.Has(i) {
+			continue
+		}
+		e := &p.entries[i]
+		h := finish(key ^ e.identity)
+		if e.after(short(h)) > bestTime {
+			continue
+		}
+		if time := e.after(exponential(h)); time < bestTime || time == bestTime && h > bestHash {
+			best, bestHash, bestTime = i, h, time
 		}
 	}
 	return best
@@ -112,9 +156,6 @@ func (p *rendezvous) earliest(key uint64, ok Set) int {
 // Shares are over all keys.
 func (p *rendezvous) Shares(_ Input, ok Set, dst []float64) []float64 {
 	return shareOut(ok, dst, func(i int) float64 {
-		if !p.weighed.Has(i) {
-			return 0
-		}
-		return 1 / p.entries[i].perRate
+		return float64(p.weights[i])
 	})
 }

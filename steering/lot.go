@@ -2,32 +2,36 @@ package steering
 
 import "math"
 
-// exponential turns a hash into a lot from the exponential distribution of rate 1: −ln u with u = (h>>16 + ½)·2⁻⁴⁸.
+// A lot is a time in units of 2⁻⁵⁷. The lot of a hash is exponential, of rate 1: −ln u with u = (h>>16 + ½)·2⁻⁴⁸.
 //
-// It is made of additions and products that no compiler may fuse, and not of math.Log, which is not the same on every
-// CPU: every machine that reads a configuration sends a client to the same origin. Its error is below 10⁻¹⁵, and −ln u
-// falls by at least 2⁻⁴⁸ from one u to the next, so that it falls strictly; that is why u has 48 bits and not 53.
-func exponential(h uint64) float64 {
-	bits := math.Float64bits(float64(odd(h)))
+// Its logarithm is made of additions and products that no compiler may fuse, and not of math.Log, which is not the same on
+// every CPU: every machine that reads a configuration sends a client to the same origin. Its error is below 10⁻¹⁵, and
+// −ln u falls by at least 2⁻⁴⁸ from one u to the next: the lot falls strictly. That is why u has 48 bits and not 53.
+func exponential(h uint64) uint64 {
+	return max(uint64(int64(negLog(odd(h))*(1<<57))), short(h))
+}
+
+// short is the lot 1 − u, exactly: never more than exponential, and much cheaper.
+func short(h uint64) uint64 { return (1<<49 - odd(h)) << 8 }
+
+// odd is u·2⁴⁹.
+func odd(h uint64) uint64 { return h>>16<<1 | 1 }
+
+// negLog is −ln(x·2⁻⁴⁹) for odd x below 2⁴⁹.
+func negLog(x uint64) float64 {
+	bits := math.Float64bits(float64(int64(x)))
 	exponent := int(bits>>52) - 1023
 	cell := &logarithms[bits>>(52-cellBits)&(1<<cellBits-1)]
 	m := math.Float64frombits(bits&(1<<52-1) | 1023<<52) // in [1, 2)
 
-	// ln m = −ln(1/centre) + ln(1+r), where 1/centre is rounded and r its distance: the series needs few terms.
+	// ln m = −ln(inverse) + ln(1+r): inverse is nearly 1/m, so that the series needs few terms.
 	r := float64(m*cell.inverse) - 1
 	r2 := float64(r * r)
 	low := float64(r2*0.5) - float64(float64(r2*r)*(1.0/3))
 	high := 1.0/4 - float64(r*(1.0/5)) + float64(r2*(1.0/6))
 	lnM := cell.ln + (r - (low + float64(float64(r2*r2)*high)))
-
-	return max(float64(float64(49-exponent)*math.Ln2)-lnM, short(h))
+	return float64(float64(49-exponent)*math.Ln2) - lnM
 }
-
-// short is 1 − u, exactly: never more than exponential, and much cheaper.
-func short(h uint64) float64 { return float64(1<<49-odd(h)) * 0x1p-49 }
-
-// odd is u·2⁴⁹.
-func odd(h uint64) int64 { return int64(h>>16<<1 | 1) }
 
 const cellBits = 7
 

@@ -2,7 +2,6 @@ package steering
 
 import (
 	"cmp"
-	"math"
 	"math/bits"
 	"slices"
 )
@@ -25,18 +24,14 @@ type slots struct {
 	rendezvous
 	places []place
 	shift  uint // a hash shifted right by it is a place
-	from   int  // the level of the largest weight
-	levels int  // the number of levels in use, counted from 0
+	lowest int  // the lowest level in use: that of the largest weight
+	levels int  // how many levels to draw
 }
 
-// place is what stands at a place. A weight in [2^−(level+1), 2^−level) accepts every height below 2^−(level+1), and those
-// from there to 2^−level in the proportion part·2⁻³². The levels of 64 tries are one word each (see heights), so that the
-// tries that are too high for everybody cost nothing, and light pools are as fast as heavy ones without a scale of their
-// own: a scale would move keys whenever the largest weight changed it.
+// place is who stands at a place; weight 0 for nobody.
 type place struct {
-	target int32 // None: nobody
-	level  int32
-	part   uint64
+	target int32
+	weight uint8
 }
 
 const (
@@ -44,26 +39,20 @@ const (
 	spread = 4
 	// tryBlocks of 64 tries are made: 64 tries that matter even when no weight is above 0.01.
 	tryBlocks = 64
-	// maxLevels is one more than the level of the smallest weight, 0.01.
-	maxLevels = 7
 )
 
 func newSlots(targets []Target, r rendezvous) *slots {
 	logSize := bits.Len(uint(spread*len(targets) - 1))
-	p := &slots{rendezvous: r, places: make([]place, 1<<logSize), shift: uint(64 - logSize), from: maxLevels}
-	for i := range p.places {
-		p.places[i].target = None
-	}
+	p := &slots{rendezvous: r, places: make([]place, 1<<logSize), shift: uint(64 - logSize), lowest: maxLevels}
 	for i, at := range settle(identities(targets), p.shift) {
+		// A target of weight 0 keeps its place, so that its weight may come back without moving anybody else.
 		w := targets[i].Weight
-		if w == 0 {
-			continue // it keeps its place, so that a weight may come back without moving anybody
+		p.places[at] = place{target: int32(i), weight: uint8(w)}
+		if w > 0 {
+			p.lowest = min(p.lowest, bars[w].level)
 		}
-		level, part := heightOf(w)
-		p.places[at] = place{target: int32(i), level: int32(level), part: part}
-		p.from = min(p.from, level)
-		if w < MaxWeight {
-			p.levels = max(p.levels, level+1)
+		if w > 0 && w < MaxWeight {
+			p.levels = max(p.levels, bars[w].level+1)
 		}
 	}
 	return p
@@ -94,50 +83,18 @@ func byIdentity(ids []uint64) []int {
 	return order
 }
 
-// heightOf says where the heights end that a weight above 0 accepts.
-func heightOf(weight int) (level int, part uint64) {
-	if weight == MaxWeight {
-		return 0, 1 << 32
-	}
-	for weight<<(level+1) < MaxWeight {
-		level++
-	}
-	beyond := uint64(weight<<(level+1) - MaxWeight) // above 2^−(level+1), in hundredths of 2^−(level+1)
-	return level, beyond << 32 / MaxWeight
-}
-
 func (p *slots) Pick(in Input, ok Set) int {
-	var atMost heights
+	var tries heights
 	for block := range uint64(tryBlocks) {
-		atMost.draw(in.Key, block, p.levels)
-		for tries := atMost[p.from]; tries != 0; tries &= tries - 1 {
-			t := bits.TrailingZeros64(tries)
+		tries.draw(in.Key, block, p.levels)
+		for left := tries[p.lowest]; left != 0; left &= left - 1 {
+			t := bits.TrailingZeros64(left)
 			h := finish(in.Key + golden*(block*64+uint64(t)+1))
-			at := &p.places[h>>p.shift]
-			if i := int(at.target); i != None && ok.Has(i) && at.accepts(&atMost, t, h) {
-				return i
+			at := p.places[h>>p.shift]
+			if tries.below(&bars[at.weight], t, h) && ok.Has(int(at.target)) {
+				return int(at.target)
 			}
 		}
 	}
 	return p.rendezvous.Pick(in, ok)
-}
-
-func (at *place) accepts(atMost *heights, t int, h uint64) bool {
-	if atMost[at.level+1]>>t&1 != 0 {
-		return true
-	}
-	return atMost[at.level]>>t&1 != 0 && h&math.MaxUint32 < at.part
-}
-
-// heights says of 64 tries at once how high they are: bit t of heights[l] is set if try t is below 2^−l. Where exactly
-// between two levels it is, the low half of the try's own hash tells.
-type heights [maxLevels + 1]uint64
-
-// draw fills in as many levels as are in use; a pool of full weights accepts every height and needs none.
-func (s *heights) draw(key, block uint64, levels int) {
-	s[0] = math.MaxUint64
-	words := dice(finish(key^golden) + golden*block*maxLevels)
-	for l := range levels {
-		s[l+1] = s[l] & words.next()
-	}
 }
