@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ type BlackHole struct {
 	addr netip.AddrPort
 	fd   int
 	fill []net.Conn
+	once sync.Once
 }
 
 // StartBlackHole opens a black hole on a free port of 127.0.0.1.
@@ -67,8 +69,10 @@ func (h *BlackHole) AddrPort() netip.AddrPort { return h.addr }
 
 // Close gives the port back; attempts under way are refused at their next SYN.
 func (h *BlackHole) Close() {
-	for _, conn := range h.fill {
-		_ = conn.Close() // nothing was ever sent on it
-	}
-	_ = unix.Close(h.fd) // it is our own and closed once
+	h.once.Do(func() {
+		for _, conn := range h.fill {
+			_ = conn.Close() // nothing was ever sent on it
+		}
+		_ = unix.Close(h.fd) // it is our own and closed once
+	})
 }

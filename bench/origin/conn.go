@@ -105,11 +105,21 @@ func (c *conn) awaitByte() bool {
 	if d := time.Duration(c.origin.idleAfter.Load()); d > 0 {
 		c.io.SetReadDeadline(time.Now().Add(d))
 	}
-	c.idle.Store(true)
+	c.setIdle(true)
 	_, err := c.br.Peek(1)
-	c.idle.Store(false)
+	c.setIdle(false)
 	c.io.SetReadDeadline(time.Time{})
 	return err == nil
+}
+
+func (c *conn) setIdle(idle bool) {
+	c.idle.Store(idle)
+	if idle {
+		c.origin.counts.idle.Add(1)
+	} else {
+		c.origin.counts.idle.Add(-1)
+	}
+	c.origin.counts.changed()
 }
 
 func (c *conn) refuse(why error) {

@@ -58,10 +58,11 @@ type Origin struct {
 	counts counts
 
 	wg     sync.WaitGroup
+	turn   sync.Mutex // one Kill, Restart or Close at a time; taken before mu; guards closed
+	closed bool
 	mu     sync.Mutex // guards what follows
 	ln     *net.TCPListener
 	conns  map[*conn]struct{}
-	closed bool
 	life   context.Context // ends with Kill and Close: what a waiting action watches
 	end    context.CancelFunc
 }
@@ -145,6 +146,13 @@ func (o *Origin) CloseIdle() int {
 // Kill does what a power cut does: the port refuses, every open connection is reset. Restart brings the origin back.
 // It returns when every goroutine of the origin has ended. Killing a dead origin does nothing.
 func (o *Origin) Kill() {
+	o.turn.Lock()
+	defer o.turn.Unlock()
+	o.kill()
+}
+
+// kill needs turn.
+func (o *Origin) kill() {
 	o.mu.Lock()
 	if o.ln != nil {
 		o.end()
@@ -160,6 +168,8 @@ func (o *Origin) Kill() {
 
 // Restart listens again on the same address after Kill, with empty connections but the same handler and counters.
 func (o *Origin) Restart() error {
+	o.turn.Lock()
+	defer o.turn.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
@@ -173,7 +183,6 @@ func (o *Origin) Restart() error {
 		return fmt.Errorf("start an origin on %s: %w", o.addr, err)
 	}
 	o.ln = ln
-	o.addr = unmapped(ln.Addr().(*net.TCPAddr).AddrPort())
 	o.life, o.end = context.WithCancel(context.Background())
 	o.wg.Go(func() { o.acceptAll(ln) })
 	return nil
@@ -181,14 +190,14 @@ func (o *Origin) Restart() error {
 
 // Close stops the origin for good, resets what is open and waits until every goroutine has ended.
 func (o *Origin) Close() {
-	o.mu.Lock()
-	first := !o.closed
-	o.closed = true
-	o.mu.Unlock()
-	o.Kill()
-	if first {
-		o.release()
+	o.turn.Lock()
+	defer o.turn.Unlock()
+	if o.closed {
+		return
 	}
+	o.closed = true
+	o.kill()
+	o.release()
 }
 
 func (o *Origin) acceptAll(ln *net.TCPListener) {

@@ -19,6 +19,7 @@ const (
 // Stats is a reading of the counters. Totals never go down, also not over Kill and Restart.
 type Stats struct {
 	ConnectionsOpen   int64
+	ConnectionsIdle   int64 // of the open ones: waiting for a request
 	Connections       int64 // total, refused and reset ones included
 	InFlight          int64 // from a request's head to the end of both its answer and its body
 	Requests          int64 // total heads that were well formed
@@ -28,7 +29,7 @@ type Stats struct {
 }
 
 type counts struct {
-	open, connections, inFlight, requests, malformed, truncated, handshakeFailures atomic.Int64
+	open, idle, connections, inFlight, requests, malformed, truncated, handshakeFailures atomic.Int64
 
 	waiters atomic.Int32
 	mu      sync.Mutex
@@ -39,7 +40,7 @@ type counts struct {
 func (o *Origin) Stats() Stats {
 	c := &o.counts
 	return Stats{
-		ConnectionsOpen: c.open.Load(), Connections: c.connections.Load(),
+		ConnectionsOpen: c.open.Load(), ConnectionsIdle: c.idle.Load(), Connections: c.connections.Load(),
 		InFlight: c.inFlight.Load(), Requests: c.requests.Load(),
 		Malformed: c.malformed.Load(), Truncated: c.truncated.Load(), HandshakeFailures: c.handshakeFailures.Load(),
 	}

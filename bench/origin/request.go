@@ -257,7 +257,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.read(p)
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		b.done = true
 		if b.onDone != nil {
 			b.onDone()

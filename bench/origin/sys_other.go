@@ -4,6 +4,7 @@ package origin
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -26,3 +27,20 @@ func waitSent(ctx context.Context, _ *net.TCPConn, _ time.Duration) {
 
 // peerGone cannot be asked portably: a hanging connection ends with its origin.
 func peerGone(*net.TCPConn) bool { return false }
+
+// BlackHole is an address that answers no SYN; see the Linux version.
+type BlackHole struct{}
+
+// StartBlackHole fails: only Linux is known to drop a SYN when a backlog is full.
+func StartBlackHole() (*BlackHole, error) {
+	return nil, errors.New("start a black hole: only possible on Linux")
+}
+
+// Addr is the address as host:port.
+func (*BlackHole) Addr() string { return "" }
+
+// AddrPort is Addr as a value.
+func (*BlackHole) AddrPort() netip.AddrPort { return netip.AddrPort{} }
+
+// Close does nothing.
+func (*BlackHole) Close() {}
