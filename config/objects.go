@@ -13,10 +13,13 @@ type Config struct {
 	Monitors      []Monitor
 	MonitorGroups []MonitorGroup
 	Weir          Weir // the local section; never sent to Cloudflare
+	Unknown       []Unknown
+
+	index *index // made by Load; see resolve.go
 }
 
-// Origin identifies by (pool, address, port, virtual network): Identity is the key of counters, sessions, health and
-// the steering hash, so that renaming or reweighting an origin changes none of them (contract: docs/behaviour.md).
+// Identity is what an origin is known by, (pool, address, port, virtual network): the key of counters, sessions, health and
+// the steering hash, so that renaming or reweighting an origin changes none of them (docs/behaviour.md, S6 and H18).
 type Identity struct {
 	Pool           string // pool id
 	Address        string // lower case
@@ -88,7 +91,9 @@ type Weight int
 
 // OriginSteering chooses the policy that picks an origin inside a pool.
 type OriginSteering struct {
-	Policy string // random, hash, least_outstanding_requests, least_connections
+	Policy  string // random, hash, least_outstanding_requests, least_connections
+	Given   bool   // the object was in the input; one made of defaults alone is not written back
+	Unknown []Unknown
 }
 
 // LoadShedding turns a share of a pool's traffic away.
@@ -97,18 +102,21 @@ type LoadShedding struct {
 	DefaultPolicy  string  // random or hash
 	SessionPercent float64 // 0 to 100: existing sessions
 	SessionPolicy  string  // hash
+	Unknown        []Unknown
 }
 
 // NotificationFilter mutes classes of notifications.
 type NotificationFilter struct {
-	Origin *FilterOptions
-	Pool   *FilterOptions
+	Origin  *FilterOptions
+	Pool    *FilterOptions
+	Unknown []Unknown
 }
 
 // FilterOptions is one class of a NotificationFilter.
 type FilterOptions struct {
 	Disable bool
 	Healthy *bool // nil: every event; true: only up; false: only down
+	Unknown []Unknown
 }
 
 // Monitor says how an origin is probed.
@@ -161,9 +169,10 @@ type GroupMember struct {
 	MustBeHealthy  bool
 	CreatedAt      Timestamp
 	UpdatedAt      Timestamp
+	Unknown        []Unknown
 }
 
-// LoadBalancer routes hosts to pools. Fields that do not act yet are kept as read and reported by Inert.
+// LoadBalancer routes hosts to pools. Fields that do not act yet are kept as read and reported by Load.
 type LoadBalancer struct {
 	ID              string
 	Name            string // the host name served: exact, or "*." for any depth below

@@ -1,0 +1,275 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The rules of one object that join several of its members. They run while the object is read.
+
+// in returns the node of a member, or n itself when the member was not given: the place to point at.
+func in(n *node, name string) *node {
+	if m := n.get(name); m != nil {
+		return m
+	}
+	return n
+}
+
+func (l *loader) checkPool(n *node, p *Pool) {
+	if p.ID == "" && p.Name != "" {
+		p.ID = derivedID(p.Name)
+	}
+	if lat, lon := n.get("latitude").given(), n.get("longitude").given(); lat != lon {
+		l.errorAt(n, "only one of latitude and longitude is given", "both or neither")
+	}
+	p.CheckRegions = l.distinctRegions(n.get("check_regions"), p.CheckRegions)
+	l.checkHealthSources(n, p)
+	l.checkOrigins(n, p)
+}
+
+// derivedID is the id of an object that came without one.
+func derivedID(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:16])
+}
+
+// distinctRegions drops repetitions, which would give a region two votes, and says so.
+func (l *loader) distinctRegions(n *node, codes []string) []string {
+	var kept []string
+	for i, code := range codes {
+		if code == "" {
+			continue // reported when it was read
+		}
+		if n.children[i].str == "IN" {
+			l.warningAt(n.children[i], `the region code "IN" is out of use`, `"SAS", which is taken instead`)
+		}
+		if slices.Contains(kept, code) {
+			l.warningAt(n.children[i], code+" is listed twice", "list every region once; it has one vote")
+			continue
+		}
+		kept = append(kept, code)
+	}
+	return kept
+}
+
+func (l *loader) checkHealthSources(n *node, p *Pool) {
+	if len(p.HealthSources) == 0 {
+		p.HealthSources = nil
+		return
+	}
+	sources := n.get("health_sources")
+	if !slices.Equal(p.HealthSources, []string{"regional", "global"}) {
+		l.errorAt(sources, "health_sources is "+short(string(compact(sources.raw()))), `["regional", "global"] or null`)
+	} else if !n.get("check_regions").given() || len(p.CheckRegions) == 0 {
+		l.errorAt(sources, "health_sources uses regional health and check_regions is empty", "at least one region in check_regions")
+	}
+}
+
+func (l *loader) checkOrigins(n *node, p *Pool) {
+	list := n.get("origins")
+	if list == nil || list.kind != '[' {
+		return // reported when it was read
+	}
+	if len(p.Origins) == 0 {
+		l.errorAt(list, "origins is empty", "at least one origin")
+	}
+	names, endpoints := map[string]int{}, map[string]int{}
+	for i := range p.Origins {
+		o := &p.Origins[i]
+		if o.Address == "" {
+			continue // reported when it was read
+		}
+		l.firstOf(names, o.Name, i, list, "name", "origin name", "names that are unique within the pool")
+		key, want := l.endpointKey(o)
+		l.firstOf(endpoints, key, i, list, "address", "origin address", want)
+	}
+}
+
+// endpointKey is what must be unique within a pool. Cloudflare looks at the address alone; on one machine, several
+// ports of one address are the usual case.
+func (l *loader) endpointKey(o *Origin) (key, want string) {
+	key = canonicalAddress(o.Address)
+	if l.opt.Strict {
+		return key, "addresses that are unique within the pool, whatever their ports"
+	}
+	return key + " " + strconv.Itoa(o.Port) + " " + o.VirtualNetworkID, "another address or port"
+}
+
+// firstOf reports the element i of list as a repetition when key was seen before.
+func (l *loader) firstOf(seen map[string]int, key string, i int, list *node, member, what, want string) {
+	first, twice := seen[key]
+	if !twice {
+		seen[key] = i
+		return
+	}
+	l.errorAt(in(list.children[i], member), fmt.Sprintf("%s %s is used twice, first at %s",
+		what, quote(strings.Fields(key + " ")[0]), in(list.children[first], member).pos()), want)
+}
+
+func (l *loader) checkOrigin(n *node, o *Origin) {
+	if o.Name == "" {
+		o.Name = Identity{Address: o.Address, Port: o.Port}.String()[1:]
+	}
+	if l.opt.Strict && isInternal(o.Address) && o.VirtualNetworkID == "" {
+		l.errorAt(in(n, "address"), o.Address+" is an internal address and virtual_network_id is not set", "a public address, or a virtual_network_id")
+	}
+}
+
+func (l *loader) checkMonitor(n *node, m *Monitor) {
+	l.defaultsByType(m)
+	l.checkInterval(n, m)
+	switch m.Type {
+	case "http", "https":
+		l.checkHTTPMonitor(n, m)
+	case "tcp", "udp_icmp", "smtp":
+		if m.Port == 0 && !failedToRead(n.get("port")) {
+			l.errorAt(in(n, "port"), "a monitor of type "+m.Type+" has no port", "a port from 1 to 65535")
+		}
+	}
+}
+
+// failedToRead reports whether a member that decoded to zero said something else, which was reported already.
+func failedToRead(n *node) bool { return n.given() && (n.kind != '0' || !isNumber(n, 0)) }
+
+// defaultsByType fills the fields whose defaults depend on the type.
+func (l *loader) defaultsByType(m *Monitor) {
+	for name, value := range map[string]*string{"method": &m.Method, "path": &m.Path, "expected_codes": &m.ExpectedCodes} {
+		if d := l.defaultWhen("monitor."+name, m.Type); d != nil && *value == "" {
+			*value = d.str
+		}
+	}
+}
+
+// checkInterval wants rounds of probes to end before the next one begins.
+func (l *loader) checkInterval(n *node, m *Monitor) {
+	if m.Interval == 0 || m.Timeout == 0 {
+		return // reported when they were read
+	}
+	if l.opt.Strict && m.Interval < 10*time.Second {
+		l.errorAt(in(n, "interval"), fmt.Sprintf("interval is %d", m.Interval/time.Second), "10 to 3600 seconds, Cloudflare's range")
+	}
+	if worst := time.Duration(m.Retries+1) * m.Timeout; m.Interval <= worst {
+		l.strictAt(in(n, "interval"), fmt.Sprintf("interval is %s and one round can take %s: (retries+1) * timeout", brief(m.Interval), brief(worst)),
+			"an interval longer than that")
+	}
+}
+
+func (l *loader) checkHTTPMonitor(n *node, m *Monitor) {
+	if !isToken(m.Method) || strings.EqualFold(m.Method, "CONNECT") {
+		l.errorAt(in(n, "method"), "method is "+quote(m.Method), "GET or HEAD")
+	}
+	if !isPath(m.Path) {
+		l.errorAt(in(n, "path"), "path is "+quote(m.Path), `a path that begins with "/" and holds no spaces, no "#" and only ASCII`)
+	}
+	codes, ok := canonicalCodes(m.ExpectedCodes)
+	if !ok {
+		l.errorAt(in(n, "expected_codes"), "expected_codes is "+quote(m.ExpectedCodes), `a code ("200"), a class ("2xx"), or several with commas`)
+	}
+	m.ExpectedCodes = codes
+	if l.opt.Strict && !n.get("expected_codes").given() && n != emptyObject && n.parent != nil && n.name != "default_monitor" {
+		l.errorAt(n, "expected_codes is missing", `it is required for monitors of type http and https, for instance "200"`)
+	}
+}
+
+// canonicalCodes accepts a comma-separated list of codes and classes. Ranges with a dash are refused by the API too.
+func canonicalCodes(s string) (string, bool) {
+	parts := strings.Split(s, ",")
+	for i, part := range parts {
+		part = strings.ToLower(strings.TrimSpace(part))
+		if len(part) != 3 || part[0] < '1' || part[0] > '5' || (part[1:] != "xx" && !every(part, isDigit)) {
+			return s, false
+		}
+		parts[i] = part
+	}
+	return strings.Join(parts, ","), true
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// checkHeaderName looks at a monitor's header field n, which comes after those in before.
+func (l *loader) checkHeaderName(n *node, before []HeaderField) {
+	report := func(what, want string) {
+		l.add(Problem{Pos: n.namePos(), Pointer: n.pointer(), What: what, Want: want})
+	}
+	switch {
+	case !isToken(n.name):
+		report(quote(n.name)+" is no header name", "letters, digits and hyphens")
+	case strings.EqualFold(n.name, "User-Agent"):
+		report("User-Agent cannot be set", "remove it; probes carry Cloudflare's")
+	case slices.ContainsFunc(before, func(f HeaderField) bool { return strings.EqualFold(f.Name, n.name) }):
+		report(quote(n.name)+" is given twice in different case", "one member with all its values")
+	}
+}
+
+func (l *loader) checkGroup(n *node, g *MonitorGroup) {
+	seen := map[string]int{}
+	for i, m := range g.Members {
+		if m.MonitorID != "" {
+			l.firstOf(seen, m.MonitorID, i, n.get("members"), "monitor_id", "monitor", "every monitor once")
+		}
+	}
+}
+
+func (l *loader) checkBalancer(n *node, b *LoadBalancer) {
+	if b.ID == "" && b.Name != "" {
+		b.ID = derivedID(b.Name)
+	}
+	if b.Proxied && !n.get("ttl").given() {
+		b.TTL = 0 // it belongs to DNS answers that name origins
+	}
+	if b.SteeringPolicy == "" && !failedText(n.get("steering_policy")) {
+		b.SteeringPolicy = resolvedSteering(b)
+	}
+	if l.opt.Strict && b.Name != "" && !strings.Contains(strings.Trim(b.Name, "*."), ".") {
+		l.errorAt(in(n, "name"), "name is "+quote(b.Name), "a fully qualified host name within a zone")
+	}
+	if list := n.get("default_pools"); list != nil && list.kind == '[' && len(list.children) == 0 {
+		l.errorAt(list, "default_pools is empty", "at least one pool id")
+	}
+	l.checkAffinity(n, b)
+}
+
+func failedText(n *node) bool { return n.given() && (n.kind != '"' || n.str != "") }
+
+// resolvedSteering is what the empty policy stands for.
+func resolvedSteering(b *LoadBalancer) string {
+	if len(b.RegionPools)+len(b.CountryPools)+len(b.PopPools) > 0 {
+		return "geo"
+	}
+	return "off"
+}
+
+func (l *loader) checkAffinity(n *node, b *LoadBalancer) {
+	low, high := 1800, 604800
+	switch b.SessionAffinity {
+	case "header":
+		low, high = 30, 3600
+		headers := n.get("session_affinity_attributes").get("headers")
+		if headers == nil || len(headers.children) == 0 {
+			l.errorAt(in(n, "session_affinity"), "session_affinity is header and names no headers", "at least one in session_affinity_attributes.headers")
+		}
+	case "cookie", "ip_cookie":
+	default:
+		return
+	}
+	ttl := n.get("session_affinity_ttl")
+	if ttl == nil || ttl.kind != '0' || isNumber(ttl, 0) {
+		return
+	}
+	if l.quietWhole(ttl, low, high) {
+		return
+	}
+	l.errorAt(ttl, "session_affinity_ttl is "+short(string(ttl.raw())), fmt.Sprintf("%d to %d seconds for session_affinity %s", low, high, b.SessionAffinity))
+}
+
+// quietWhole is whole without its message; values outside every range were reported when they were read.
+func (l *loader) quietWhole(n *node, low, high int) bool {
+	f, err := strconv.ParseFloat(string(n.raw()), 64)
+	outside := err != nil || f < 0 || f > 604800 || f != float64(int(f))
+	return outside || (f >= float64(low) && f <= float64(high))
+}

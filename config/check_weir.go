@@ -1,0 +1,138 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+)
+
+// The rules of the local section.
+
+func (l *loader) checkWeir(n *node, w *Weir) {
+	if len(w.Listen) == 0 && !failedList(n.get("listen")) {
+		listOf(listener).read(l, l.defaultOf("weir.listen"), &w.Listen)
+	}
+	l.checkListeners(n, w)
+	for code, p := range w.Pops {
+		p.PoP = code
+		w.Pops[code] = p
+	}
+	l.completePlace(in(n, "location"), &w.Location, w.Pops)
+	l.checkDataCenters(n, w)
+}
+
+func failedList(n *node) bool { return n.given() && (n.kind != '[' || len(n.children) > 0) }
+
+func (l *loader) checkListeners(n *node, w *Weir) {
+	seen := map[string]string{}
+	if w.Admin.Address != "" {
+		seen[w.Admin.Address] = "the admin listener"
+	}
+	for i, v := range w.Listen {
+		if v.Address == "" || hasPortZero(v.Address) {
+			continue
+		}
+		if by, taken := seen[v.Address]; taken {
+			l.errorAt(listenerNode(n, w, i), v.Address+" is taken by "+by, "an address and port for every listener")
+		}
+		seen[v.Address] = "another listener"
+	}
+}
+
+// listenerNode is where listener i, or the one that stands in its way, was given.
+func listenerNode(n *node, w *Weir, i int) *node {
+	if list := n.get("listen"); list.given() && i < len(list.children) {
+		return in(list.children[i], "address")
+	}
+	return in(in(n, "admin"), "address")
+}
+
+// hasPortZero: port 0 is a free port, another one each time.
+func hasPortZero(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	p, ok := portNumber(port)
+	return err == nil && ok && p == 0
+}
+
+func (l *loader) checkAdmin(n *node, a *Admin) {
+	if err := a.Check(); err != nil && a.Address != "" {
+		l.errorAt(in(n, "address"), err.Error(), "a loopback address, or a token_file")
+	}
+}
+
+// Check reports whether the admin listener is fit to be opened. One that other machines can reach needs a token; the
+// caller that takes the address from elsewhere, such as a flag, asks again.
+func (a Admin) Check() error {
+	if err := CheckAddress(a.Address); err != nil {
+		return fmt.Errorf("admin address: %w", err)
+	}
+	if a.TokenFile == "" && !isLoopback(a.Address) {
+		return fmt.Errorf("the admin listener %s can be reached from other machines and has no token", a.Address)
+	}
+	return nil
+}
+
+// CheckAddress reports what is wrong with an address to listen on.
+func CheckAddress(s string) error {
+	if !isListenAddress(s) {
+		return fmt.Errorf("%q is no address to listen on; use %s", s, wantAddress)
+	}
+	return nil
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return equalFoldASCII(host, "localhost")
+	}
+	return addr.IsLoopback()
+}
+
+// completePlace fills what p leaves out from weir.pops, then from the defaults.
+func (l *loader) completePlace(n *node, p *Place, pops map[string]Place) {
+	named := p.PoP != ""
+	if !named {
+		p.PoP = l.defaultOf("weir.location.pop").str
+	}
+	known := pops[p.PoP]
+	if p.Country == "" {
+		p.Country = known.Country
+	}
+	if nowhere(p) {
+		p.Latitude, p.Longitude = known.Latitude, known.Longitude
+	}
+	if p.Region == "" {
+		p.Region = known.Region
+	}
+	if p.Region == "" && !failedText(n.get("region")) {
+		p.Region = l.defaultOf("weir.location.region").str
+		if named {
+			l.warningAt(n, "the region of "+p.PoP+" is not given, "+p.Region+" is taken", "its region, here or in weir.pops")
+		}
+	}
+}
+
+// checkDataCenters makes the place of this instance the only data centre where none is listed.
+func (l *loader) checkDataCenters(n *node, w *Weir) {
+	list := n.get("data_centers")
+	if len(w.DataCenters) == 0 {
+		if !failedList(list) {
+			w.DataCenters = []Place{w.Location}
+		}
+		return
+	}
+	seen := map[string]int{}
+	for i := range w.DataCenters {
+		d := &w.DataCenters[i]
+		if d.PoP == "" && !failedText(list.children[i].get("pop")) {
+			l.errorAt(list.children[i], "pop is missing", "every data centre has a pop")
+			continue
+		}
+		l.firstOf(seen, d.PoP, i, list, "pop", "data centre", "every data centre once")
+		l.completePlace(list.children[i], d, w.Pops)
+	}
+}

@@ -1,0 +1,280 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxDepth is far more than any object of the API needs, and little enough to walk recursively.
+const maxDepth = 100
+
+// node is one JSON value and where it stands. Positions and pointers are worked out only when asked for.
+type node struct {
+	src    *text
+	parent *node
+	kind   jsontext.Kind // one of n t f " 0 { [
+	start  int           // byte offset of the value
+	end    int
+	str    string // a string's content
+	// name and nameAt are set on members of objects, index on elements of arrays.
+	name     string
+	nameAt   int
+	index    int
+	children []*node
+}
+
+// text is a file's content, for positions.
+type text struct {
+	name string
+	data []byte
+	// builtin text came from no file: nothing in it has a position.
+	builtin bool
+}
+
+// at converts a byte offset to a position. Columns count characters.
+func (t *text) at(offset int) Position {
+	if t.builtin {
+		return Position{}
+	}
+	before := t.data[:min(offset, len(t.data))]
+	line := bytes.LastIndexByte(before, '\n') + 1
+	return Position{File: t.name, Line: bytes.Count(before, []byte("\n")) + 1, Col: utf8.RuneCount(before[line:]) + 1}
+}
+
+func (n *node) pos() Position     { return n.src.at(n.start) }
+func (n *node) namePos() Position { return n.src.at(n.nameAt) }
+func (n *node) raw() []byte       { return n.src.data[n.start:n.end] }
+func (n *node) isNull() bool      { return n.kind == 'n' }
+
+// given reports whether a member is there and set: null is "unset" for every optional field.
+func (n *node) given() bool { return n != nil && !n.isNull() }
+
+// get returns the member with this name, nil when there is none or n is no object.
+func (n *node) get(name string) *node {
+	if n == nil || n.kind != '{' {
+		return nil
+	}
+	for _, c := range n.children {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// pointer is the RFC 6901 pointer from the document's root.
+func (n *node) pointer() string {
+	if n == nil || n.parent == nil {
+		return ""
+	}
+	if n.parent.kind == '[' {
+		return n.parent.pointer() + "/" + strconv.Itoa(n.index)
+	}
+	return n.parent.pointer() + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(n.name)
+}
+
+// label names n in a sentence.
+func (n *node) label() string {
+	switch {
+	case n.parent == nil:
+		return "the document"
+	case n.parent.kind == '[' && n.parent.parent != nil && n.parent.parent.kind == '{':
+		return n.parent.name + "[" + strconv.Itoa(n.index) + "]"
+	case n.parent.kind == '[':
+		return "element " + strconv.Itoa(n.index)
+	}
+	return n.name
+}
+
+// found says what n is, for "… is <found>".
+func (n *node) found() string {
+	switch n.kind {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "the string " + quote(n.str)
+	case '0':
+		return "the number " + short(string(n.raw()))
+	}
+	return string(n.raw())
+}
+
+func quote(s string) string { return strconv.Quote(short(s)) }
+
+// short keeps messages readable when a value is a page long.
+func short(s string) string {
+	const most = 60
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most]) + "…"
+}
+
+// parser reads one text. Duplicate member names do not stop it; everything that is not JSON does.
+type parser struct {
+	src        *text
+	dec        *jsontext.Decoder
+	end        int // offset after the last token
+	duplicates []duplicate
+}
+
+// duplicate is a second member of the same name.
+type duplicate struct{ first, second *node }
+
+// syntaxError is where and why a text is not JSON.
+type syntaxError struct {
+	offset     int
+	what, want string
+}
+
+// parseText returns the tree of src, the members that are given twice, or what is wrong with its syntax.
+func parseText(src *text) (*node, []duplicate, *syntaxError) {
+	if err := checkEncoding(src.data); err != nil {
+		return nil, nil, err
+	}
+	p := &parser{src: src, dec: jsontext.NewDecoder(bytes.NewReader(src.data), jsontext.AllowDuplicateNames(true))}
+	root, err := p.value(0)
+	if err == nil {
+		err = p.nothingMore()
+	}
+	if err != nil {
+		return nil, nil, p.explain(err)
+	}
+	return root, p.duplicates, nil
+}
+
+func checkEncoding(data []byte) *syntaxError {
+	const want = "JSON text in UTF-8"
+	switch {
+	case bytes.HasPrefix(data, []byte{0xFE, 0xFF}), bytes.HasPrefix(data, []byte{0xFF, 0xFE}):
+		return &syntaxError{0, "this is UTF-16", want}
+	case len(bytes.TrimSpace(data)) == 0:
+		return &syntaxError{0, "this is empty", "an answer of the API, an object, an array of objects, or a whole document"}
+	case !utf8.Valid(data):
+		return &syntaxError{firstInvalid(data), "this byte is not UTF-8", want}
+	}
+	return nil
+}
+
+func firstInvalid(data []byte) int {
+	at := 0
+	for at < len(data) {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	return at
+}
+
+var errDepth = errors.New("nested too deeply")
+
+func (p *parser) value(depth int) (*node, error) {
+	if depth > maxDepth {
+		return nil, errDepth
+	}
+	n, err := p.token()
+	if err != nil {
+		return nil, err
+	}
+	switch n.kind {
+	case '{':
+		err = p.object(n, depth)
+	case '[':
+		err = p.array(n, depth)
+	}
+	n.end = p.end
+	return n, err
+}
+
+func (p *parser) token() (*node, error) {
+	tok, err := p.dec.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	start := p.end
+	for strings.IndexByte(" \t\r\n,:", p.src.data[start]) >= 0 {
+		start++
+	}
+	p.end = int(p.dec.InputOffset())
+	n := &node{src: p.src, kind: tok.Kind(), start: start, end: p.end}
+	if n.kind == '"' {
+		n.str = tok.String()
+	}
+	return n, nil
+}
+
+func (p *parser) object(n *node, depth int) error {
+	seen := map[string]*node{}
+	for p.dec.PeekKind() != '}' {
+		name, err := p.token()
+		if err != nil {
+			return err
+		}
+		member, err := p.value(depth + 1)
+		if err != nil {
+			return err
+		}
+		member.parent, member.name, member.nameAt = n, name.str, name.start
+		if first, ok := seen[name.str]; ok {
+			p.duplicates = append(p.duplicates, duplicate{first, member})
+			continue
+		}
+		seen[name.str] = member
+		n.children = append(n.children, member)
+	}
+	_, err := p.token()
+	return err
+}
+
+func (p *parser) array(n *node, depth int) error {
+	for p.dec.PeekKind() != ']' {
+		element, err := p.value(depth + 1)
+		if err != nil {
+			return err
+		}
+		element.parent, element.index = n, len(n.children)
+		n.children = append(n.children, element)
+	}
+	_, err := p.token()
+	return err
+}
+
+var errMore = errors.New("more than one JSON value")
+
+func (p *parser) nothingMore() error {
+	if _, err := p.dec.ReadToken(); !errors.Is(err, io.EOF) {
+		if err != nil {
+			return err
+		}
+		return errMore
+	}
+	return nil
+}
+
+func (p *parser) explain(err error) *syntaxError {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, errDepth):
+		return &syntaxError{p.end, fmt.Sprintf("nested more than %d levels deep", maxDepth), "objects of the API need fewer than 10"}
+	case errors.Is(err, errMore):
+		return &syntaxError{p.end + leadingSpace(p.src.data[p.end:]), "a second JSON value begins here", "put several objects into one array"}
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return &syntaxError{len(p.src.data), "the text ends before the JSON does", "close every string, array and object"}
+	case errors.As(err, &syntax):
+		return &syntaxError{int(syntax.ByteOffset), "not JSON: " + strings.TrimPrefix(syntax.Err.Error(), "jsontext: "), "valid JSON"}
+	}
+	panic("BUG: reading memory failed: " + err.Error())
+}
+
+func leadingSpace(b []byte) int { return len(b) - len(bytes.TrimLeft(b, " \t\r\n")) }
