@@ -2,6 +2,9 @@ package steering
 
 import "math"
 
+// levelBits keeps the draws of the levels apart from those of the tries.
+const levelBits = 0xd1342543de82ef95
+
 // maxLevels is one more than the level of the smallest weight, 0.01.
 const maxLevels = 7
 
@@ -13,11 +16,11 @@ const maxLevels = 7
 // clients of every target whenever the largest weight changes.
 type heights [maxLevels + 2]uint64
 
-// draw makes the block-th 64 tries of a key. Only the first so many levels are drawn; when all weights are 0 or 1 none is
-// needed, as a full weight accepts every height.
-func (s *heights) draw(key, block uint64, levels int) {
+// draw makes the heights of the 64 tries of a key. Only the first so many levels are drawn; when all weights are 0 or 1
+// none is needed, as a full weight accepts every height.
+func (s *heights) draw(key uint64, levels int) {
 	s[0] = math.MaxUint64
-	words := dice(finish(key^golden) + golden*block*maxLevels)
+	words := dice(key ^ levelBits)
 	for l := range levels {
 		s[l+1] = s[l] & words.next()
 	}

@@ -28,11 +28,14 @@ type slots struct {
 	levels int  // how many levels to draw
 }
 
-// place is who stands at a place; weight 0 for nobody.
-type place struct {
-	target int32
-	weight uint8
-}
+// place is who stands at a place, and with which weight; weight 0 for nobody. It is one word because a table of 40,000
+// places has to stay close to the CPU.
+type place uint32
+
+func newPlace(target, weight int) place { return place(target<<8 | weight) }
+
+func (p place) target() int { return int(p >> 8) }
+func (p place) weight() int { return int(p & 0xff) }
 
 const (
 	// spread is the least number of places per target.
@@ -47,7 +50,7 @@ func newSlots(targets []Target, r rendezvous) *slots {
 	for i, at := range settle(identities(targets), p.shift) {
 		// A target of weight 0 keeps its place, so that its weight may come back without moving anybody else.
 		w := targets[i].Weight
-		p.places[at] = place{target: int32(i), weight: uint8(w)}
+		p.places[at] = newPlace(i, w)
 		if w > 0 {
 			p.lowest = min(p.lowest, bars[w].level)
 		}
@@ -85,16 +88,19 @@ func byIdentity(ids []uint64) []int {
 
 func (p *slots) Pick(in Input, ok Set) int {
 	var tries heights
-	for block := range uint64(tryBlocks) {
-		tries.draw(in.Key, block, p.levels)
+	places, shift := p.places, p.shift%64
+	key := in.Key
+	for range tryBlocks {
+		tries.draw(key, p.levels)
 		for left := tries[p.lowest]; left != 0; left &= left - 1 {
 			t := bits.TrailingZeros64(left)
-			h := finish(in.Key + golden*(block*64+uint64(t)+1))
-			at := p.places[h>>p.shift]
-			if tries.below(&bars[at.weight], t, h) && ok.Has(int(at.target)) {
-				return int(at.target)
+			h := finish(key + golden*uint64(t+1))
+			at := places[h>>shift]
+			if tries.below(&bars[at.weight()], t, h) && ok.Has(at.target()) {
+				return at.target()
 			}
 		}
+		key = finish(key ^ golden)
 	}
 	return p.rendezvous.Pick(in, ok)
 }
