@@ -225,11 +225,12 @@ const (
 
 // tlsReason returns "" for an error that is not TLS's.
 func tlsReason(err error) string {
-	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		switch alert {
-		case alertUnrecognizedName:
+	// The library's type for an alert that was received is its own; its words are those of the public one.
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		switch op.Err.Error() {
+		case alertUnrecognizedName.Error():
 			return TLSUnrecognizedName
-		case alertProtocolVersion:
+		case alertProtocolVersion.Error():
 			return TLSProtocol
 		default:
 			return TLSHandshakeFailure
