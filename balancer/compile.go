@@ -212,7 +212,7 @@ func newPool(before *Pool, c *config.Pool, in Inputs) *Pool {
 	for i := range c.Origins {
 		p.Origins[i] = PoolOrigin{
 			Config: &c.Origins[i],
-			Live:   in.Registry.Origin(identity(c, i)),
+			Live:   in.Registry.Origin(c.Identity(i)),
 			Addrs:  addresses(c.Origins[i].Address, in.Resolution),
 		}
 	}
@@ -290,8 +290,9 @@ func HostNames(c *config.Config) []string {
 
 // newRules compiles what a pool does by configuration. The compiled steering of old is kept when it is the same.
 func newRules(old *rules, p *Pool, c *config.Config) *rules {
+	_, monitored := c.MonitorOf(p.Config)
 	r := &rules{
-		monitored: monitored(c, p.Config),
+		monitored: monitored,
 		policy:    cmp.Or(p.Config.OriginSteering.Policy, steering.Random),
 		targets:   make([]steering.Target, len(p.Origins)),
 	}

@@ -27,15 +27,15 @@ const (
 
 // Why a pool takes no part in a decision.
 const (
-	PoolDisabled   Reason = iota + 32
-	PoolEmpty             // no origin is enabled
-	PoolUnknown           // monitored, and no origin has been judged yet
-	PoolCritical          // fewer healthy origins than minimum_origins
-	PoolDown              // minimum_origins is 0, and no origin is healthy
-	PoolUnresolved        // no origin in question has an address
-	PoolWeightless        // every origin in question has weight 0
-	PoolShed              // load shedding turned this request away
-	PoolShedSession       // load shedding turned the session of this request away
+	PoolDisabled    Reason = iota + 32
+	PoolEmpty              // no origin is enabled
+	PoolUnknown            // monitored, and no origin has been judged yet
+	PoolCritical           // fewer healthy origins than minimum_origins
+	PoolDown               // minimum_origins is 0, and no origin is healthy
+	PoolUnresolved         // no origin in question has an address
+	PoolWeightless         // every origin in question has weight 0
+	PoolShed               // load shedding turned this request away
+	PoolShedSession        // load shedding turned the session of this request away
 )
 
 // Why an origin takes no part in a decision.

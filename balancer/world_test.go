@@ -128,7 +128,7 @@ func picture(p *config.Pool, statuses string) *health.PoolHealth {
 	h := &health.PoolHealth{Pool: p.ID, Monitored: true}
 	for i := range p.Origins {
 		h.Origins = append(h.Origins, health.OriginHealth{
-			Identity: identity(p, i), Global: health.Verdict{Status: status(statuses[i])},
+			Identity: p.Identity(i), Global: health.Verdict{Status: status(statuses[i])},
 		})
 	}
 	return h

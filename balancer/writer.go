@@ -204,5 +204,3 @@ func (w *Writer) Close() {
 	w.mu.Unlock()
 	w.flushes.Wait()
 }
-
-
