@@ -71,7 +71,6 @@ var walls = []wall{
 	},
 	{
 		room: "balancer/proxy", may: []string{"balancer", "config", "steering", fasthttp, zap, prometheus, xsys},
-		not:    []string{"net/http"},
 		reason: "the only room that knows fasthttp; it asks balancer for every decision and makes none (of steering it takes the mixing of seeds)",
 	},
 	{

@@ -1,0 +1,224 @@
+package weir_test
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/weirlb/weir/balancer"
+	"github.com/weirlb/weir/balancer/proxy/wire"
+	"github.com/weirlb/weir/config"
+	"github.com/weirlb/weir/health"
+)
+
+// TestReasonsAreDocumented compares the closed sets of the code with the tables of docs/reasons.md, both ways: every
+// token with its status, in the order of the code.
+func TestReasonsAreDocumented(t *testing.T) {
+	doc := tables(t, "docs/reasons.md")
+	var decisions, classes, causes, probes []string
+	for _, r := range balancer.Reasons() {
+		decisions = append(decisions, r.Token)
+	}
+	for _, c := range balancer.Classes() {
+		classes = append(classes, c.Token+" "+dash(c.Status))
+	}
+	for _, c := range wire.Causes() {
+		causes = append(causes, c.String()+" "+dash(c.Status()))
+	}
+	probes = append(probes, health.Reasons()...)
+
+	same(t, "Why a decision came out as it did", sorted(column(doc, "Why a decision came out as it did", false)), sorted(decisions))
+	same(t, "How an exchange ended", column(doc, "How an exchange ended", true), classes)
+	same(t, "Why a message was malformed", column(doc, "Why a message was malformed", true), causes)
+	same(t, "Why a probe failed", column(doc, "Why a probe failed", false), probes)
+}
+
+// TestRulesAreCited holds every citation of a rule, in code and documents, against the headings of docs/behaviour.md.
+func TestRulesAreCited(t *testing.T) {
+	text, err := os.ReadFile("docs/behaviour.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^### ([A-Z]\d+) |^\| \*\*([A-Z]\d+)\*\* \|`).FindAllSubmatch(text, -1) {
+		known[string(m[1])+string(m[2])] = true
+	}
+	if len(known) < 80 {
+		t.Fatalf("docs/behaviour.md has %d rules: its headings no longer look as this test expects", len(known))
+	}
+	cited := regexp.MustCompile(`behaviour(?:\.md)?,? ((?:[A-Z]\d+(?:, | and | to |–|-|/)?)+)`)
+	rule := regexp.MustCompile(`[A-Z]\d+`)
+	for path, source := range files(t, func(path string) bool { return strings.HasSuffix(path, ".go") }) {
+		for _, m := range cited.FindAllSubmatch(source, -1) {
+			for _, r := range rule.FindAll(m[1], -1) {
+				if !known[string(r)] {
+					t.Errorf("%s cites behaviour %s, which docs/behaviour.md does not have", path, r)
+				}
+			}
+		}
+	}
+}
+
+// TestLimitsAreDocumented compares the tables of T1 and T2 with the defaults of the code, in both profiles.
+func TestLimitsAreDocumented(t *testing.T) {
+	doc := tables(t, "docs/behaviour.md")
+	known := map[string]string{}
+	for _, d := range config.Defaults() {
+		if key, ok := strings.CutPrefix(d.Field, "weir.timeouts."); ok {
+			known[key] = plain(d.Value) + " " + plain(cmp.Or(d.Sidecar, d.Value))
+		}
+		if key, ok := strings.CutPrefix(d.Field, "weir.limits."); ok {
+			known["limits."+key] = plain(d.Value)
+		}
+	}
+	if len(known) < 15 {
+		t.Fatalf("config.Defaults has %d timeouts and limits: their names no longer look as this test expects", len(known))
+	}
+	documented := map[string]string{}
+	for _, r := range doc["T1 Timeouts"] {
+		documented[r.token] = plain(r.cells[0]) + " " + plain(r.cells[1])
+	}
+	for _, r := range doc["T2 Limits"] {
+		if value := plain(r.cells[0]); value != fromDescriptors {
+			documented["limits."+r.token] = value
+		}
+	}
+	if diff := gocmp.Diff(known, documented); diff != "" {
+		t.Errorf("docs/behaviour.md T1 and T2 do not have the defaults of the code (-code +document):\n%s", diff)
+	}
+}
+
+// TestInertFieldsAreDocumented compares the tables of I7 with the list of the code, both ways.
+func TestInertFieldsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("docs/behaviour.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "### I7 ")
+	section, _, _ = strings.Cut(section, "\n### ")
+	inert, later, found := strings.Cut(section, "Arrives with a later release:")
+	if !found {
+		t.Fatal("docs/behaviour.md I7 has not the two tables that this test expects")
+	}
+	fields := regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\|")
+	var documented, known []string
+	for _, m := range fields.FindAllStringSubmatch(inert, -1) {
+		documented = append(documented, m[1]+" inert")
+	}
+	for _, m := range fields.FindAllStringSubmatch(later, -1) {
+		documented = append(documented, m[1]+" later")
+	}
+	for _, f := range config.InertFields() {
+		if f.NotYet {
+			known = append(known, f.Field+" later")
+		} else {
+			known = append(known, f.Field+" inert")
+		}
+	}
+	if diff := gocmp.Diff(sorted(known), sorted(documented)); diff != "" {
+		t.Errorf("docs/behaviour.md I7 does not list the fields of the code (-code +document):\n%s", diff)
+	}
+}
+
+// fromDescriptors is what the document says of a limit that has no fixed default.
+const fromDescriptors = "from the descriptor limit"
+
+// plain is a duration or a size in one form: what a document writes as 15 min or 16 KiB, and what JSON does.
+func plain(s string) string {
+	s = strings.Trim(s, `"`)
+	if kib, ok := strings.CutSuffix(s, " KiB"); ok {
+		n, err := strconv.Atoi(kib)
+		if err != nil {
+			return s
+		}
+		return strconv.Itoa(n << 10)
+	}
+	if d, err := time.ParseDuration(strings.ReplaceAll(s, " ", "")); err == nil {
+		return d.String()
+	}
+	return s
+}
+
+// row is one line of a table: its first cell's token, and the cells after it.
+type row struct {
+	token string
+	cells []string
+}
+
+// tables reads a document's tables by the headings they stand under, of level two and of level three. Rows that do not
+// begin with a `token` are skipped.
+func tables(t *testing.T, path string) map[string][]row {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]row{}
+	var section, part string
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if h, ok := strings.CutPrefix(line, "## "); ok {
+			section, part = h, ""
+		}
+		if h, ok := strings.CutPrefix(line, "### "); ok {
+			part = h
+		}
+		if !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		r := row{strings.Trim(cells[0], "`"), cells[1:]}
+		found[section] = append(found[section], r)
+		if part != "" {
+			found[part] = append(found[part], r)
+		}
+	}
+	return found
+}
+
+// column is the tokens under a heading, with their status when it is asked for.
+func column(doc map[string][]row, heading string, status bool) []string {
+	var out []string
+	for _, r := range doc[heading] {
+		if status {
+			out = append(out, r.token+" "+r.cells[1])
+			continue
+		}
+		out = append(out, r.token)
+	}
+	return out
+}
+
+func dash(status int) string {
+	if status == 0 {
+		return "–"
+	}
+	return fmt.Sprint(status)
+}
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+func same(t *testing.T, heading string, documented, known []string) {
+	t.Helper()
+	for _, k := range known {
+		if !slices.Contains(documented, k) {
+			t.Errorf("docs/reasons.md, %q: %s is missing", heading, k)
+		}
+	}
+	for _, d := range documented {
+		if !slices.Contains(known, d) {
+			t.Errorf("docs/reasons.md, %q: %s is not in the code", heading, d)
+		}
+	}
+	if !t.Failed() && !slices.Equal(documented, known) {
+		t.Errorf("docs/reasons.md, %q: not in the order of the code\n got %q\nwant %q", heading, documented, known)
+	}
+}
