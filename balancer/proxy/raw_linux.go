@@ -1,0 +1,40 @@
+package proxy
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// The calls below are raw: the sockets are non-blocking, so they return at once, and an ordinary system call made
+// after an idle moment wakes the runtime's monitor thread, which costs more than the call.
+
+func rawRead(fd uintptr, p []byte) (int, error) {
+	return rawIO(syscall.SYS_READ, fd, p)
+}
+
+func rawWrite(fd uintptr, p []byte) (int, error) {
+	return rawIO(syscall.SYS_WRITE, fd, p)
+}
+
+func rawIO(call, fd uintptr, p []byte) (int, error) {
+	for {
+		n, _, errno := syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		switch errno {
+		case 0:
+			return int(n), nil
+		case syscall.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+func rawPeek(fd uintptr) (int, error) {
+	var one [1]byte
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&one[0])), 1,
+		syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}

@@ -1,0 +1,17 @@
+//go:build unix && !linux
+
+package proxy
+
+import "syscall"
+
+func rawRead(fd uintptr, p []byte) (int, error)  { return syscall.Read(int(fd), p) }
+func rawWrite(fd uintptr, p []byte) (int, error) { return syscall.Write(int(fd), p) }
+
+func rawPeek(fd uintptr) (int, error) {
+	var one [1]byte
+	n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	if err != nil {
+		n = 0
+	}
+	return n, err
+}

@@ -1,0 +1,194 @@
+package proxy
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirlb/weir/balancer"
+	"github.com/weirlb/weir/balancer/proxy/wire"
+)
+
+// exchange is one request and its answer. It is pooled; nothing of it is kept after run.
+type exchange struct {
+	c    *client
+	srv  *Server
+	set  *settings
+	snap *balancer.Snapshot
+	row  int
+
+	raw     []byte // our copy of the request head
+	head    wire.Request
+	body    wire.Body // of the request
+	edits   wire.Edits
+	req     balancer.Request
+	trail   balancer.Trail
+	out     []byte // what is sent next
+	text    []byte // client and peer addresses, ray: short texts that edits borrow
+	stamp   []byte // Date
+	mayKeep bool
+
+	oc       *originConn // of the present attempt
+	up       upload
+	ans      wire.Response
+	ansLen   int // length of its head, which stands at the start of the origin's link
+	answer   wire.Body
+	reframe  wire.Reframe
+	interims int
+	sent     int            // bytes of the request given to the origin's socket in this attempt
+	failed   balancer.Class // how the attempt before this one ended
+	heard    bool           // a byte of an answer came in this attempt
+	began    bool           // the client was given some of the final answer
+	moved    atomic.Int64   // when bytes last went through the tunnel
+
+	res Outcome
+}
+
+// upload is the flow that moves a request's body while the answer is waited for.
+type upload struct {
+	wait  func()      // nil when there is none
+	done  atomic.Bool // the whole body has been sent
+	class balancer.Class
+	cause string
+	bytes int64
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func newExchange(c *client, set *settings) *exchange {
+	x := exchanges.Get().(*exchange)
+	x.c, x.srv, x.set, x.row = c, c.srv, set, c.row
+	x.res = Outcome{Start: time.Now(), Peer: c.peer.Addr(), Client: c.peer.Addr(), Secure: c.secure}
+	x.head.Method, x.head.Target, x.head.Version, x.edits.Ray = nil, nil, 0, nil // until this head is read
+	x.sent, x.interims, x.heard, x.began, x.mayKeep = 0, 0, false, false, false
+	x.failed = balancer.OK
+	x.up.wait, x.up.class, x.up.cause, x.up.bytes = nil, balancer.OK, "", 0
+	x.up.done.Store(false)
+	x.trail.Reset()
+	return x
+}
+
+func (x *exchange) free() {
+	x.c, x.srv, x.set, x.snap, x.oc = nil, nil, nil, nil, nil
+	x.res = Outcome{}
+	x.req = balancer.Request{}
+	exchanges.Put(x)
+}
+
+// run serves the request, tells the observers and reports whether the connection may carry another. A fault of ours
+// costs this exchange only.
+func (x *exchange) run(mayKeep bool) (keep bool) {
+	x.mayKeep = mayKeep && x.head.KeepAlive && !x.srv.draining.Load()
+	defer func() {
+		if v := recover(); v != nil {
+			keep = x.panicked(v)
+		}
+		x.observe()
+	}()
+	return x.serve()
+}
+
+// serve is the life of a request.
+func (x *exchange) serve() (keep bool) {
+	x.snap = x.srv.opt.Snapshot()
+	x.identify()
+	if x.head.MaxForwards == 0 {
+		return x.lastHop()
+	}
+	for {
+		d := x.snap.Direct(&x.req, &x.trail) // session, pools in steering order, shedding, fallback, retries
+		x.res.Decision = d
+		if d.Kind != balancer.ToOrigin {
+			return x.refuse(&d)
+		}
+		f := x.attempt(&d) // connect, send, relay; reports, never judges
+		if !x.trail.Failed(f) {
+			return x.finish(f)
+		}
+		x.failed = f.Class
+	}
+}
+
+// identify fills in what a decision may know: values, and bytes borrowed from the head.
+func (x *exchange) identify() {
+	h, r := &x.head, &x.req
+	peer := x.c.peer.Addr()
+	r.Client = balancer.ResolveClient(peer, x.snap.Trusted, h.Get("CF-Connecting-IP"), h.Values("X-Forwarded-For"))
+	r.Host, r.Method, r.Path, r.Query = h.Host, h.Method, h.Path, h.Query
+	r.Version, r.Secure, r.Fields = h.Version, x.c.secure, h
+	r.Now = x.res.Start
+	r.Seed = x.srv.seedOf(x.c)
+	x.body.Reset(h.Framing, h.Length, x.set.wire)
+
+	x.res.Client, x.res.Method, x.res.Host, x.res.Target = r.Client, h.Method, h.Host, h.Target
+	x.res.Agent = h.Get("User-Agent")
+	x.res.Seed, x.res.Revision = r.Seed, x.snap.Revision
+	x.edit(peer)
+}
+
+// attempt sends the request to one origin and relays what it answers. A connection kept from an earlier request may
+// have been closed by the origin just now: then, if the request may be sent twice, it is, once, on a new connection.
+func (x *exchange) attempt(d *balancer.Decision) balancer.Failure {
+	live := d.Origin.Live
+	live.BeginRequest(x.row)
+	defer live.EndRequest(x.row)
+	x.res.Tries++
+	x.res.Retried = x.failed
+	f, closedEarly := x.try(d, false)
+	if closedEarly && (!f.Sent || f.Replayable) {
+		x.res.Redialed = true
+		f, _ = x.try(d, true)
+	}
+	return f
+}
+
+// try makes one try on one connection. closedEarly says that it was a kept one which ended before any byte of an
+// answer.
+func (x *exchange) try(d *balancer.Decision, fresh bool) (f balancer.Failure, closedEarly bool) {
+	began := time.Now()
+	x.sent, x.heard = 0, false
+	class := x.connect(d, fresh)
+	if class == balancer.OK {
+		kept := x.oc.used
+		if class = x.send(d, fresh); class == balancer.OK {
+			class = x.receive(began)
+		}
+		closedEarly = kept && class == balancer.OriginClosed && !x.heard
+		x.release(class)
+	}
+	return balancer.Failure{Class: class, Sent: x.sent > 0, Replayable: x.head.Replayable()}, closedEarly
+}
+
+// release ends the use of the origin connection: it is kept when both messages went over it whole.
+func (x *exchange) release(class balancer.Class) {
+	whole := x.joinUpload()
+	oc := x.oc
+	x.oc = nil
+	x.c.link.io.unwatch()
+	if class == balancer.OK && whole && x.ans.KeepAlive && len(oc.link.bytes()) == 0 && !x.res.Upgraded {
+		oc.peer.put(oc, mono(), x.set.limits.OriginIdle)
+		return
+	}
+	oc.abort()
+}
+
+// finish ends an exchange whose last attempt has been made.
+func (x *exchange) finish(f balancer.Failure) (keep bool) {
+	x.res.Class = f.Class
+	if f.Class == balancer.OK {
+		return x.mayKeep
+	}
+	if x.began {
+		x.c.link.io.abort() // never append to a half-sent answer
+		return false
+	}
+	return x.fail(f.Class)
+}
+
+func (x *exchange) observe() {
+	x.res.Duration = time.Since(x.res.Start)
+	x.res.BytesIn = x.up.bytes
+	for _, f := range x.srv.opt.Observe {
+		f(&x.res)
+	}
+}

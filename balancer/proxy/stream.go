@@ -1,0 +1,255 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// netStream is the fasthttp engine's stream: a net.Conn whose deadlines the watcher keeps.
+type netStream struct {
+	conn net.Conn     // what bytes go through: TCP, or TLS over it
+	tcp  *net.TCPConn // underneath
+	raw  syscall.RawConn
+	tls  bool
+	w    *watcher
+
+	index   int // in the watcher
+	rd, wr  atomic.Int64
+	use     atomic.Uint32 // counts the uses of a pooled connection
+	ended   atomic.Uint32 // the use that was interrupted
+	partner atomic.Pointer[netStream]
+	closed  atomic.Bool
+
+	// The read and the write in progress. The functions are bound once: a closure a call would be an allocation.
+	rl         *link
+	wp         []byte
+	rn, pn     int
+	rerr, werr error
+	perr       error
+	tryRead    func(fd uintptr) bool
+	tryWrite   func(fd uintptr) bool
+	tryPeek    func(fd uintptr)
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+// newNetStream takes over tcp; conn is tcp itself or the TLS connection over it.
+func newNetStream(w *watcher, conn net.Conn, tcp *net.TCPConn) (*netStream, error) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	s := &netStream{conn: conn, tcp: tcp, raw: raw, tls: conn != net.Conn(tcp), w: w}
+	s.use.Store(1)
+	s.tryRead, s.tryWrite, s.tryPeek = s.readOnce, s.writeOn, s.peekOnce
+	w.add(s)
+	return s, nil
+}
+
+func (s *netStream) fill(l *link) error {
+	for {
+		n, err := s.read(l)
+		if n > 0 {
+			l.w += n
+			return nil
+		}
+		if err = s.judge(err, &s.rd, s.conn.SetReadDeadline); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *netStream) read(l *link) (int, error) {
+	if s.tls {
+		n, err := s.conn.Read(l.room())
+		l.release()
+		return n, err
+	}
+	s.rl, s.rn, s.rerr = l, 0, nil
+	if err := s.raw.Read(s.tryRead); err != nil {
+		return 0, err
+	}
+	if s.rerr == nil && s.rn == 0 {
+		s.rerr = io.EOF
+	}
+	return s.rn, s.rerr
+}
+
+// readOnce is called by the runtime's poller until it answers true. A link that holds nothing has a buffer only
+// around the call that may fill it, so that idle connections share few.
+func (s *netStream) readOnce(fd uintptr) bool {
+	n, err := rawRead(fd, s.rl.room())
+	if err == syscall.EAGAIN {
+		s.rl.release()
+		return false
+	}
+	if n <= 0 {
+		s.rl.release()
+		n = 0
+	}
+	s.rn, s.rerr = n, err
+	return true
+}
+
+func (s *netStream) write(p []byte) (n int, err error) {
+	for n < len(p) {
+		m, err := s.send(p[n:])
+		n += m
+		if err == nil {
+			continue
+		}
+		if err = s.judge(err, &s.wr, s.conn.SetWriteDeadline); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (s *netStream) send(p []byte) (int, error) {
+	if s.tls {
+		return s.conn.Write(p)
+	}
+	s.wp, s.werr = p, nil
+	err := s.raw.Write(s.tryWrite)
+	n := len(p) - len(s.wp)
+	s.wp = nil
+	if err != nil {
+		return n, err
+	}
+	return n, s.werr
+}
+
+// writeOn sends what the socket takes and waits for more room until all is sent.
+func (s *netStream) writeOn(fd uintptr) bool {
+	for len(s.wp) > 0 {
+		n, err := rawWrite(fd, s.wp)
+		if err == syscall.EAGAIN {
+			return false
+		}
+		if err != nil {
+			s.werr = err
+			return true
+		}
+		s.wp = s.wp[n:]
+	}
+	return true
+}
+
+// judge says what an error of the network means here: nil to go on waiting. The watcher ends a wait by setting the
+// connection's deadline into the past; when that comes too late, meant for a wait that had just ended, it is undone.
+func (s *netStream) judge(err error, deadline *atomic.Int64, set func(time.Time) error) error {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	if s.ended.Load() == s.use.Load() {
+		return errInterrupted
+	}
+	if at := deadline.Load(); at != 0 && at <= mono() {
+		return errTimeout
+	}
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	return set(time.Time{})
+}
+
+func (s *netStream) armRead(at int64) {
+	s.rd.Store(at)
+	s.w.due(at)
+}
+
+func (s *netStream) armWrite(at int64) {
+	s.wr.Store(at)
+	s.w.due(at)
+}
+
+// look is the watcher's turn: it ends the waits that are over and answers when the next one is.
+func (s *netStream) look(now int64) int64 {
+	if p := s.partner.Load(); p != nil {
+		s.lookAfter(p)
+	}
+	read, write := s.rd.Load(), s.wr.Load()
+	// Setting a deadline fails only when the connection is closed, and then nobody waits.
+	if read != 0 && read <= now {
+		_ = s.conn.SetReadDeadline(past)
+	}
+	if write != 0 && write <= now {
+		_ = s.conn.SetWriteDeadline(past)
+	}
+	return min(pending(read, now), pending(write, now))
+}
+
+// pending is when a deadline will be due, never for none or one that is over.
+func pending(at, now int64) int64 {
+	if at <= now {
+		return never
+	}
+	return at
+}
+
+// lookAfter interrupts p when the peer of s is gone. The use is read before partner is read again: p is still ours
+// then, so the use is that of our exchange.
+func (s *netStream) lookAfter(p *netStream) {
+	use := p.use.Load()
+	if s.partner.Load() != p || !s.gone() {
+		return
+	}
+	p.ended.Store(use)
+	_ = p.conn.SetReadDeadline(past)
+	_ = p.conn.SetWriteDeadline(past)
+}
+
+func (s *netStream) watch(partner stream) { s.partner.Store(partner.(*netStream)) }
+func (s *netStream) unwatch()             { s.partner.Store(nil) }
+
+func (s *netStream) renew() { s.use.Add(1) }
+
+// gone reports that the peer has closed or reset and left nothing to read.
+func (s *netStream) gone() bool {
+	n, err := s.peek()
+	return n == 0 && err != syscall.EAGAIN
+}
+
+func (s *netStream) stale() bool {
+	_, err := s.peek()
+	return err != syscall.EAGAIN
+}
+
+// peek looks at the socket without waiting and without taking anything: bytes waiting, or 0 and EAGAIN, or 0 and the
+// connection's end or error. Only one flow at a time may ask: the watcher for a client, its pool for an origin.
+func (s *netStream) peek() (int, error) {
+	if err := s.raw.Control(s.tryPeek); err != nil {
+		return 0, err
+	}
+	return s.pn, s.perr
+}
+
+func (s *netStream) peekOnce(fd uintptr) { s.pn, s.perr = rawPeek(fd) }
+
+func (s *netStream) closeWrite() error {
+	if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+func (s *netStream) close() {
+	if s.closed.CompareAndSwap(false, true) {
+		s.w.remove(s)
+		_ = s.conn.Close()
+	}
+}
+
+func (s *netStream) abort() {
+	_ = s.tcp.SetLinger(0)
+	if s.closed.CompareAndSwap(false, true) {
+		s.w.remove(s)
+		_ = s.tcp.Close() // beneath TLS: a close_notify would make what was sent look complete
+	}
+}
