@@ -317,8 +317,7 @@ func TestFieldsKeepOrderAndCase(t *testing.T) {
 			t.Error("an odd number of strings is accepted")
 		}
 	}()
-	odd := []string{"alone"}
-	F(odd...)
+	F(strings.Fields("alone")...)
 }
 
 func TestErrorsOfActionsAreDistinct(t *testing.T) {

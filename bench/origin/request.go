@@ -3,6 +3,7 @@ package origin
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -295,7 +296,7 @@ func (b *body) read(p []byte) (int, error) {
 func (b *body) nextChunk() error {
 	if b.begun {
 		if line, err := b.line(); err != nil || line != "" {
-			return cmpErr(err, malformed("chunk data followed by %q", line))
+			return cmp.Or(err, malformed("chunk data followed by %q", line))
 		}
 	}
 	b.begun = true
@@ -353,14 +354,4 @@ func (b *body) line() (string, error) {
 		return "", malformed("a bare LF in a chunked body")
 	}
 	return text, nil
-}
-
-// cmpErr returns the first error that is one.
-func cmpErr(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

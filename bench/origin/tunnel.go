@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"cmp"
 	"crypto/sha1" //nolint:gosec // RFC 6455 §4.2.2 prescribes it
 	"encoding/base64"
 	"encoding/binary"
@@ -16,7 +17,7 @@ func Upgrade(fields Fields) Action {
 			return err
 		}
 		_, err := io.CopyBuffer(writerOnly{x}, readerOnly{x.conn.br}, make([]byte, 32<<10))
-		return cmpErr(err, ErrClose)
+		return cmp.Or(err, ErrClose)
 	}
 }
 
@@ -25,7 +26,7 @@ type readerOnly struct{ io.Reader }
 func (x *Exchange) switchProtocols(fields Fields) error {
 	protocol := x.Request.Fields.Get("Upgrade")
 	if protocol == "" || !x.Request.Fields.hasToken("Connection", "upgrade") {
-		return cmpErr(Answer(http.StatusUpgradeRequired, F("Connection", "close"), "this path upgrades\n")(x), ErrClose)
+		return cmp.Or(Answer(http.StatusUpgradeRequired, F("Connection", "close"), "this path upgrades\n")(x), ErrClose)
 	}
 	head := x.head(http.StatusSwitchingProtocols, append(F("Upgrade", protocol, "Connection", "Upgrade"), fields...))
 	_, err := x.Write(append(head, "\r\n"...))
