@@ -113,7 +113,7 @@ func (l *loader) firstOf(seen map[string]int, key string, i int, list *node, mem
 
 func (l *loader) checkOrigin(n *node, o *Origin) {
 	if o.Name == "" {
-		o.Name = Identity{Address: o.Address, Port: o.Port}.String()[1:]
+		o.Name = strings.TrimPrefix(Identity{Address: o.Address, Port: o.Port}.String(), "/")
 	}
 	if l.opt.Strict && isInternal(o.Address) && o.VirtualNetworkID == "" {
 		l.errorAt(in(n, "address"), o.Address+" is an internal address and virtual_network_id is not set", "a public address, or a virtual_network_id")
@@ -154,12 +154,15 @@ func (l *loader) checkInterval(n *node, m *Monitor) {
 		l.errorAt(in(n, "interval"), fmt.Sprintf("interval is %d", m.Interval/time.Second), "10 to 3600 seconds, Cloudflare's range")
 	}
 	if worst := time.Duration(m.Retries+1) * m.Timeout; m.Interval <= worst {
-		l.strictAt(in(n, "interval"), fmt.Sprintf("interval is %s and one round can take %s: (retries+1) * timeout", brief(m.Interval), brief(worst)),
+		l.strictAt(in(n, "interval"), fmt.Sprintf("interval is %s and one round can take (retries+1) * timeout = %s", brief(m.Interval), brief(worst)),
 			"an interval longer than that")
 	}
 }
 
 func (l *loader) checkHTTPMonitor(n *node, m *Monitor) {
+	if u := strings.ToUpper(m.Method); u == "GET" || u == "HEAD" {
+		m.Method = u
+	}
 	if !isToken(m.Method) || strings.EqualFold(m.Method, "CONNECT") {
 		l.errorAt(in(n, "method"), "method is "+quote(m.Method), "GET or HEAD")
 	}
@@ -171,9 +174,6 @@ func (l *loader) checkHTTPMonitor(n *node, m *Monitor) {
 		l.errorAt(in(n, "expected_codes"), "expected_codes is "+quote(m.ExpectedCodes), `a code ("200"), a class ("2xx"), or several with commas`)
 	}
 	m.ExpectedCodes = codes
-	if l.opt.Strict && !n.get("expected_codes").given() && n != emptyObject && n.parent != nil && n.name != "default_monitor" {
-		l.errorAt(n, "expected_codes is missing", `it is required for monitors of type http and https, for instance "200"`)
-	}
 }
 
 // canonicalCodes accepts a comma-separated list of codes and classes. Ranges with a dash are refused by the API too.
@@ -203,6 +203,18 @@ func (l *loader) checkHeaderName(n *node, before []HeaderField) {
 		report("User-Agent cannot be set", "remove it; probes carry Cloudflare's")
 	case slices.ContainsFunc(before, func(f HeaderField) bool { return strings.EqualFold(f.Name, n.name) }):
 		report(quote(n.name)+" is given twice in different case", "one member with all its values")
+	}
+}
+
+// checkMonitorHost: two Host fields make a request invalid (RFC 9112 §3.2).
+func (l *loader) checkMonitorHost(n *node, f HeaderField) {
+	if !strings.EqualFold(f.Name, "Host") || n.kind != '[' {
+		return
+	}
+	if len(f.Values) != 1 {
+		l.errorAt(n, "Host has "+plural(len(f.Values), "value"), "an array of one value")
+	} else if f.Values[0] != "" && !isHostValue(f.Values[0]) {
+		l.errorAt(n.children[0], "Host is "+quote(f.Values[0]), "a host name or address, with a port if need be")
 	}
 }
 

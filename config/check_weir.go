@@ -33,14 +33,14 @@ func (l *loader) checkListeners(n *node, w *Weir) {
 			continue
 		}
 		if by, taken := seen[v.Address]; taken {
-			l.errorAt(listenerNode(n, w, i), v.Address+" is taken by "+by, "an address and port for every listener")
+			l.errorAt(listenerNode(n, i), v.Address+" is taken by "+by, "an address and port for every listener")
 		}
 		seen[v.Address] = "another listener"
 	}
 }
 
 // listenerNode is where listener i, or the one that stands in its way, was given.
-func listenerNode(n *node, w *Weir, i int) *node {
+func listenerNode(n *node, i int) *node {
 	if list := n.get("listen"); list.given() && i < len(list.children) {
 		return in(list.children[i], "address")
 	}

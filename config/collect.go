@@ -168,6 +168,9 @@ func (l *loader) addPool(n *node) {
 func (l *loader) addMonitor(n *node) {
 	var m Monitor
 	monitorSchema.read(l, n, &m)
+	if l.opt.Strict && (m.Type == "http" || m.Type == "https") && !n.get("expected_codes").given() {
+		l.errorAt(n, "expected_codes is missing", `the API requires it for monitors of type http and https, for instance "200"`)
+	}
 	l.cfg.Monitors, l.monitors = append(l.cfg.Monitors, m), append(l.monitors, n)
 }
 

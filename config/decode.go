@@ -95,7 +95,7 @@ func (s *schema[T]) readMember(l *loader, n *node, t *T, m *member[T]) {
 		return
 	}
 	if m.required {
-		l.errorAt(n, m.name+" is missing", "every "+s.kind+" has "+article(m.name))
+		l.errorAt(n, m.name+" is missing", "every "+spoken(s.kind)+" has one")
 		return
 	}
 	if d := l.defaultOf(s.kind + "." + m.name); d != nil {
@@ -105,7 +105,18 @@ func (s *schema[T]) readMember(l *loader, n *node, t *T, m *member[T]) {
 	}
 }
 
+// spoken is a kind of object in a sentence; the sections of weir go by their names.
+func spoken(kind string) string {
+	if strings.HasPrefix(kind, "weir") {
+		return kind
+	}
+	return strings.ReplaceAll(kind, "_", " ")
+}
+
 func article(noun string) string {
+	if strings.HasPrefix(noun, "weir") {
+		return noun
+	}
 	if strings.IndexByte("aeiou", noun[0]) >= 0 {
 		return "an " + noun
 	}
@@ -153,7 +164,7 @@ func compact(raw []byte) []byte {
 
 // unknown reports a member that no table knows. Where nothing can hold it, or in strict mode, that is an error.
 func (l *loader) unknown(n *node, kind string, names []string, forbidden bool) {
-	what := fmt.Sprintf("%s is not a field of %s", quote(n.name), article(strings.ReplaceAll(kind, "_", " ")))
+	what := fmt.Sprintf("%s is not a field of %s", quote(n.name), article(spoken(kind)))
 	want := "it is kept and has no effect"
 	sev := Warning
 	if forbidden || l.opt.Strict {

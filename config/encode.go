@@ -100,7 +100,7 @@ var documentSchema = schema[Config]{
 	kind:    "document",
 	ordered: true,
 	members: []member[Config]{
-		always("load_balancers", func(c *Config) *[]LoadBalancer { return explicit(c) }, listOf(balancerSchema.codec())),
+		always("load_balancers", explicit, listOf(balancerSchema.codec())),
 		always("pools", func(c *Config) *[]Pool { return &c.Pools }, listOf(poolSchema.codec())),
 		always("monitors", func(c *Config) *[]Monitor { return &c.Monitors }, listOf(monitorSchema.codec())),
 		always("monitor_groups", func(c *Config) *[]MonitorGroup { return &c.MonitorGroups }, listOf(groupSchema.codec())),

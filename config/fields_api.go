@@ -284,6 +284,7 @@ func readHeaderFields(l *loader, n *node, v *[]HeaderField) {
 		f := HeaderField{Name: m.name}
 		l.checkHeaderName(m, *v)
 		listOf(headerValue).read(l, m, &f.Values)
+		l.checkMonitorHost(m, f)
 		*v = append(*v, f)
 	}
 }

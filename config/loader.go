@@ -79,7 +79,8 @@ func (l *loader) source(s Source) {
 	src := &text{name: s.Name, data: trimBOM(s.Data)}
 	root, duplicates, err := parseText(src)
 	if err != nil {
-		l.add(Problem{Pos: src.at(err.offset), What: err.what, Want: err.want})
+		at := newCursor(src.data)
+		l.add(Problem{Pos: src.at(at.to(err.offset)), What: err.what, Want: err.want})
 		return
 	}
 	for _, d := range duplicates {

@@ -162,15 +162,15 @@ func (l *loader) idOfName(name string) string {
 
 // checkPartitions wants the origins that a region cannot reach to exist.
 func (l *loader) checkPartitions() {
+	regions := l.weir.get("regions")
+	if regions == nil {
+		return
+	}
 	known := map[string]bool{}
 	for _, p := range l.cfg.Pools {
 		for _, o := range p.Origins {
 			known[p.Name+"/"+o.Name] = true
 		}
-	}
-	regions := l.weir.get("regions")
-	if regions == nil {
-		return
 	}
 	for _, r := range regions.children {
 		list := r.get("partition")

@@ -105,10 +105,11 @@ func (c *Config) firstVoter(g *MonitorGroup) *Monitor {
 }
 
 // Identity is the key of the counters, sessions, health and hash place of the pool's i-th origin.
-func (p *Pool) Identity(i int) Identity {
-	o := &p.Origins[i]
+func (p *Pool) Identity(i int) Identity { return p.Origins[i].identity(p.ID) }
+
+func (o *Origin) identity(pool string) Identity {
 	return Identity{
-		Pool:           p.ID,
+		Pool:           pool,
 		Address:        strings.ToLower(o.Address),
 		Port:           o.Port,
 		VirtualNetwork: o.VirtualNetworkID,

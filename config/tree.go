@@ -17,18 +17,21 @@ const maxDepth = 100
 
 // node is one JSON value and where it stands. Positions and pointers are worked out only when asked for.
 type node struct {
-	src    *text
-	parent *node
-	kind   jsontext.Kind // one of n t f " 0 { [
-	start  int           // byte offset of the value
-	end    int
-	str    string // a string's content
+	src        *text
+	parent     *node
+	kind       jsontext.Kind // one of n t f " 0 { [
+	start, end int           // byte offsets of the value
+	at         place
+	str        string // a string's content
 	// name and nameAt are set on members of objects, index on elements of arrays.
 	name     string
-	nameAt   int
+	nameAt   place
 	index    int
 	children []*node
 }
+
+// place is a line and a column, in characters, both from 1.
+type place struct{ line, col int32 }
 
 // text is a file's content, for positions.
 type text struct {
@@ -38,17 +41,37 @@ type text struct {
 	builtin bool
 }
 
-// at converts a byte offset to a position. Columns count characters.
-func (t *text) at(offset int) Position {
+// at is the position of a place; what is built in stands nowhere.
+func (t *text) at(p place) Position {
 	if t.builtin {
 		return Position{}
 	}
-	before := t.data[:min(offset, len(t.data))]
-	line := bytes.LastIndexByte(before, '\n') + 1
-	return Position{File: t.name, Line: bytes.Count(before, []byte("\n")) + 1, Col: utf8.RuneCount(before[line:]) + 1}
+	return Position{File: t.name, Line: int(p.line), Col: int(p.col)}
 }
 
-func (n *node) pos() Position     { return n.src.at(n.start) }
+// cursor turns growing byte offsets into places, looking at every byte once: answers of the API are often one long line.
+type cursor struct {
+	data   []byte
+	offset int
+	place  place
+}
+
+func newCursor(data []byte) cursor { return cursor{data: data, place: place{1, 1}} }
+
+// to moves the cursor forward to offset.
+func (c *cursor) to(offset int) place {
+	for ; c.offset < min(offset, len(c.data)); c.offset++ {
+		switch b := c.data[c.offset]; {
+		case b == '\n':
+			c.place = place{c.place.line + 1, 1}
+		case utf8.RuneStart(b):
+			c.place.col++
+		}
+	}
+	return c.place
+}
+
+func (n *node) pos() Position     { return n.src.at(n.at) }
 func (n *node) namePos() Position { return n.src.at(n.nameAt) }
 func (n *node) raw() []byte       { return n.src.data[n.start:n.end] }
 func (n *node) isNull() bool      { return n.kind == 'n' }
@@ -123,6 +146,7 @@ func short(s string) string {
 type parser struct {
 	src        *text
 	dec        *jsontext.Decoder
+	cursor     cursor
 	end        int // offset after the last token
 	duplicates []duplicate
 }
@@ -141,7 +165,7 @@ func parseText(src *text) (*node, []duplicate, *syntaxError) {
 	if err := checkEncoding(src.data); err != nil {
 		return nil, nil, err
 	}
-	p := &parser{src: src, dec: jsontext.NewDecoder(bytes.NewReader(src.data), jsontext.AllowDuplicateNames(true))}
+	p := &parser{src: src, cursor: newCursor(src.data), dec: jsontext.NewDecoder(bytes.NewReader(src.data), jsontext.AllowDuplicateNames(true))}
 	root, err := p.value(0)
 	if err == nil {
 		err = p.nothingMore()
@@ -207,7 +231,7 @@ func (p *parser) token() (*node, error) {
 		start++
 	}
 	p.end = int(p.dec.InputOffset())
-	n := &node{src: p.src, kind: tok.Kind(), start: start, end: p.end}
+	n := &node{src: p.src, kind: tok.Kind(), start: start, end: p.end, at: p.cursor.to(start)}
 	if n.kind == '"' {
 		n.str = tok.String()
 	}
@@ -225,7 +249,7 @@ func (p *parser) object(n *node, depth int) error {
 		if err != nil {
 			return err
 		}
-		member.parent, member.name, member.nameAt = n, name.str, name.start
+		member.parent, member.name, member.nameAt = n, name.str, name.at
 		if first, ok := seen[name.str]; ok {
 			p.duplicates = append(p.duplicates, duplicate{first, member})
 			continue

@@ -216,7 +216,9 @@ func listOf[V any](c codec[V]) codec[[]V] {
 			if !l.expect(n, '[', "an array") {
 				return
 			}
-			*v = make([]V, len(n.children))
+			if *v = nil; len(n.children) > 0 { // one form for the empty list, so that values compare
+				*v = make([]V, len(n.children))
+			}
 			for i, e := range n.children {
 				c.read(l, e, &(*v)[i])
 			}
@@ -248,7 +250,9 @@ func mapOf[V any](wantKey string, key func(string) (string, bool), c codec[V]) c
 		if !l.expect(n, '{', "an object") {
 			return
 		}
-		*v = make(map[string]V, len(n.children))
+		if *v = nil; len(n.children) > 0 {
+			*v = make(map[string]V, len(n.children))
+		}
 		for _, m := range n.children {
 			name, ok := key(m.name)
 			if _, twice := (*v)[name]; !ok || twice {

@@ -1,0 +1,141 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Diff lists what changes from old to now, one short line each, in the order of now and then what is gone. Positions
+// and implicit load balancers do not count. Secrets are not shown.
+func Diff(old, now *Config) []string {
+	d := &differ{}
+	diffLists(d, "load balancer", &balancerSchema, *explicit(old), *explicit(now), (*LoadBalancer).key, nil)
+	diffLists(d, "pool", &poolSchema, old.Pools, now.Pools, (*Pool).key, d.origins)
+	d.poolOrder(old, now)
+	diffLists(d, "monitor", &monitorSchema, old.Monitors, now.Monitors, func(m *Monitor) (string, string) { return m.ID, m.ID }, nil)
+	diffLists(d, "monitor group", &groupSchema, old.MonitorGroups, now.MonitorGroups, func(g *MonitorGroup) (string, string) { return g.ID, g.ID }, nil)
+	diffMembers(d, "weir", &weirSchema, &old.Weir, &now.Weir)
+	return d.lines
+}
+
+type differ struct{ lines []string }
+
+func (d *differ) add(format string, args ...any) {
+	d.lines = append(d.lines, fmt.Sprintf(format, args...))
+}
+
+func (b *LoadBalancer) key() (id, name string) { return b.ID, b.Name }
+
+func (p *Pool) key() (id, name string) { return p.ID, p.Name }
+
+// diffLists compares two lists of objects by their keys, and the objects of one key member by member. deeper, when
+// there is one, takes over members that have their own lines; it answers their names.
+func diffLists[T any](d *differ, kind string, s *schema[T], old, now []T, key func(*T) (id, name string), deeper func(old, now *T) []string) {
+	known := make(map[string]*T, len(old))
+	for i := range old {
+		id, _ := key(&old[i])
+		known[id] = &old[i]
+	}
+	for i := range now {
+		id, name := key(&now[i])
+		was := known[id]
+		if was == nil {
+			d.add("%s %s added", kind, name)
+			continue
+		}
+		delete(known, id)
+		var skip []string
+		if deeper != nil {
+			skip = deeper(was, &now[i])
+		}
+		diffMembers(d, kind+" "+name, s, was, &now[i], skip...)
+	}
+	for i := range old {
+		if id, name := key(&old[i]); known[id] == &old[i] {
+			d.add("%s %s removed", kind, name)
+		}
+	}
+}
+
+// stamps change with every write and say nothing.
+var stamps = []string{"modified_on", "created_on", "created_at", "updated_at"}
+
+// diffMembers compares two objects as they would be written.
+func diffMembers[T any](d *differ, what string, s *schema[T], old, now *T, skip ...string) {
+	skip = append(skip, stamps...)
+	open := [2]*node{tree(s, old, false), tree(s, now, false)}
+	masked := [2]*node{tree(s, old, true), tree(s, now, true)}
+	for _, name := range memberUnion(open[0], open[1]) {
+		if !slices.Contains(skip, name) {
+			d.values(what+": "+name, open[0].get(name), open[1].get(name), masked[0].get(name), masked[1].get(name))
+		}
+	}
+}
+
+// tree is an object as it would be written, parsed.
+func tree[T any](s *schema[T], t *T, redact bool) *node {
+	return mustParse(string(encode(redact, func(w *writer) { s.write(w, t) })))
+}
+
+// memberUnion lists the members of both objects, sorted.
+func memberUnion(a, b *node) []string {
+	var names []string
+	for _, c := range slices.Concat(a.children, b.children) {
+		names = append(names, c.name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// values compares two values, and inside objects every member of its own. What is shown comes from the masked ones.
+func (d *differ) values(what string, old, now, maskedOld, maskedNew *node) {
+	if old != nil && now != nil && old.kind == '{' && now.kind == '{' {
+		for _, name := range memberUnion(old, now) {
+			d.values(what+"."+name, old.get(name), now.get(name), maskedOld.get(name), maskedNew.get(name))
+		}
+		return
+	}
+	was, is := shown(old), shown(now)
+	if was == is {
+		return
+	}
+	if was, is = shown(maskedOld), shown(maskedNew); was == is {
+		d.add("%s changed", what)
+		return
+	}
+	d.add("%s %s → %s", what, short(was), short(is))
+}
+
+// shown is a value in a line of the log.
+func shown(n *node) string {
+	if n == nil {
+		return "unset"
+	}
+	return string(compact(n.raw()))
+}
+
+// origins compares the origins of a pool: one identity is one origin, whatever else about it changed.
+func (d *differ) origins(old, now *Pool) []string {
+	diffLists(d, "pool "+now.Name+": origin", &originSchema, old.Origins, now.Origins, func(o *Origin) (string, string) {
+		return o.identity(now.ID).String(), o.Name
+	}, nil)
+	return []string{"origins"}
+}
+
+// poolOrder: the order of pools is the order of failing over.
+func (d *differ) poolOrder(old, now *Config) {
+	if was, is := commonPools(old, now), commonPools(now, old); !slices.Equal(was, is) {
+		d.add("pools: order %s → %s", short(fmt.Sprint(was)), short(fmt.Sprint(is)))
+	}
+}
+
+// commonPools are the names of those pools of c, in order, that other has as well.
+func commonPools(c, other *Config) []string {
+	var names []string
+	for i := range c.Pools {
+		if p := other.PoolByID(c.Pools[i].ID); p != nil {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
