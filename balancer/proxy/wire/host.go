@@ -69,7 +69,8 @@ func validIPv6(b []byte) bool {
 	return groupsFit(groups, gap)
 }
 
-func groupsFit(groups int, gap bool) bool { return groups == 8 || gap && groups < 8 }
+// groupsFit says whether the groups fill the address; a gap stands for one group at least.
+func groupsFit(groups int, gap bool) bool { return groups < 8 && gap || groups == 8 && !gap }
 
 func validIPv4(b []byte) bool {
 	for part := range 4 {
