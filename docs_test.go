@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -145,6 +146,40 @@ func plain(s string) string {
 		return d.String()
 	}
 	return s
+}
+
+// TestLinksResolve follows every relative link of every document, down to the heading it names.
+func TestLinksResolve(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]*)\)`)
+	documents := files(t, func(path string) bool { return strings.HasSuffix(path, ".md") })
+	for path, text := range documents {
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if target = filepath.Join(filepath.Dir(path), target); strings.HasPrefix(m[1], "#") {
+				target = path
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which is not there", path, m[1])
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(documents[target]), anchor) {
+				t.Errorf("%s links to %s, and no heading of that document is so named", path, m[1])
+			}
+		}
+	}
+}
+
+// anchors are the names that headings are linked by: lower case, without punctuation, hyphens for spaces.
+func anchors(document []byte) (names []string) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllSubmatch(document, -1) {
+		name := strings.ToLower(string(m[1]))
+		name = regexp.MustCompile(`[^\p{L}\p{N}_ -]`).ReplaceAllString(name, "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
 }
 
 // row is one line of a table: its first cell's token, and the cells after it.
