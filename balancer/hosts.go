@@ -42,23 +42,33 @@ func (h *hosts) find(host []byte) int {
 	if len(host) == 0 || len(host) > longestHost {
 		return h.any
 	}
-	var room [longestHost]byte
-	name := lower(room[:0], host)
-	if i, ok := h.exact[string(name)]; ok {
+	if bytes.ContainsFunc(host, isUpper) {
+		var room [longestHost]byte
+		host = lower(room[:0], host)
+	}
+	if i, ok := h.exact[string(host)]; ok {
 		return i
 	}
-	if len(h.below) > 0 {
-		for at := 1; at < len(name); at++ { // from 1: something must stand where the star is
-			if name[at] != '.' {
-				continue
-			}
-			if i, ok := h.below[string(name[at:])]; ok {
-				return i
-			}
+	return h.wild(host)
+}
+
+// wild tries the wildcards, the longest first.
+func (h *hosts) wild(name []byte) int {
+	if len(h.below) == 0 {
+		return h.any
+	}
+	for at := 1; at < len(name); at++ { // from 1: something must stand where the star is
+		if name[at] != '.' {
+			continue
+		}
+		if i, ok := h.below[string(name[at:])]; ok {
+			return i
 		}
 	}
 	return h.any
 }
+
+func isUpper(r rune) bool { return 'A' <= r && r <= 'Z' }
 
 // withoutPort cuts the port off a Host value. A colon inside brackets belongs to an IPv6 address.
 func withoutPort(host []byte) []byte {

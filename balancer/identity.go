@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"iter"
 	"net/netip"
+	"sync"
 	"unsafe"
 )
 
@@ -22,24 +23,46 @@ func ResolveClient(peer netip.Addr, trusted []netip.Prefix, cfConnectingIP []byt
 	if client, ok := parseAddr(cfConnectingIP); ok {
 		return client
 	}
-	client := peer
 	if forwarded == nil {
-		return client
+		return peer
 	}
-	// From left to right, so that one pass does: whatever is found further right is nearer to us and wins.
-	for line := range forwarded {
-		for more := true; more; {
-			var element []byte
-			element, line, more = bytes.Cut(line, []byte{','})
-			switch addr, ok := parseAddr(element); {
-			case !ok:
-				client = peer
-			case !contains(trusted, addr):
-				client = addr
-			}
+	w := walks.Get().(*walk)
+	defer walks.Put(w)
+	w.trusted, w.peer, w.client = trusted, peer, peer
+	forwarded(w.take)
+	return w.client
+}
+
+// walk reads X-Forwarded-For from left to right, so that one pass over the lines does: whatever is found further right is
+// nearer to us and wins.
+type walk struct {
+	trusted      []netip.Prefix
+	peer, client netip.Addr
+	take         func(line []byte) bool // the method line, made a value once
+}
+
+// walks spares an allocation per request: what a function of unknown make is called with lives on the heap.
+var walks = sync.Pool{New: func() any {
+	w := &walk{}
+	w.take = w.line
+	return w
+}}
+
+// line takes in the next line of the list. It always asks for more.
+func (w *walk) line(line []byte) bool {
+	for more := true; more; {
+		var element []byte
+		element, line, more = bytes.Cut(line, []byte{','})
+		element = bytes.TrimSpace(element)
+		switch addr, ok := parseAddr(element); {
+		case len(element) == 0: // lists may have holes: RFC 9110 §5.6.1
+		case !ok:
+			w.client = w.peer
+		case !contains(w.trusted, addr):
+			w.client = addr
 		}
 	}
-	return client
+	return true
 }
 
 func contains(prefixes []netip.Prefix, a netip.Addr) bool {

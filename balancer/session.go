@@ -42,5 +42,6 @@ func (s *Snapshot) session(lb *LoadBalancer, named Session, place string) (*Pool
 	if _, why := pool.ServesAs(place); why != Yes && why != PoolWeightless {
 		return pool, none, why
 	}
-	return pool, origin, pool.standing(origin, place, false)
+	why := pool.standing(origin, place)
+	return pool, origin, why
 }

@@ -64,7 +64,7 @@ func (s *Steps) origins(p *Pool, place string, ok steering.Set) {
 
 // explain says why origin i is not to be picked from ok; Yes when it may be.
 func (p *Pool) explain(i int, place string, ok steering.Set) Reason {
-	why := p.standing(i, place, false)
+	why := p.standing(i, place)
 	switch {
 	case ok.Has(i) && p.rules.targets[i].Weight == 0:
 		return OriginWeightless

@@ -35,13 +35,17 @@ func (v *verdicts) find(guess int, o *Origin) int {
 	return slices.IndexFunc(known, func(h health.OriginHealth) bool { return h.Identity == o.Identity })
 }
 
-// status is what counts of origin i for requests from a place; everywhere, the global verdict, is no place.
-func (v *verdicts) status(i int, place string, everywhere bool) health.Status {
+// everywhere is where the global verdict counts. No data centre is called so.
+const everywhere = "\x00"
+
+// status is what counts of origin i for requests from a place: the verdict of the data centre there, if there is one
+// that judges its own traffic (behaviour H11), else the global one.
+func (v *verdicts) status(i int, place string) health.Status {
 	if v.origin[i] == none {
 		return health.Unknown
 	}
 	o := &v.picture.Origins[v.origin[i]]
-	if !everywhere {
+	if v.picture.Local {
 		if local, ok := o.Places[place]; ok {
 			return local.Status
 		}
@@ -72,10 +76,10 @@ func (p *Pool) look(in Inputs) {
 		picture = in.Health.Pool(p.Config.ID)
 	}
 	p.health = newVerdicts(p.Origins, picture)
-	p.global = p.see("", true)
+	p.global = p.see(everywhere)
 	p.places = nil
 	for _, place := range p.health.places() {
-		v := p.see(place, false)
+		v := p.see(place)
 		if v.equal(&p.global) {
 			continue
 		}
@@ -91,7 +95,7 @@ func (v *view) equal(o *view) bool {
 }
 
 // see forms one view.
-func (p *Pool) see(place string, everywhere bool) view {
+func (p *Pool) see(place string) view {
 	n := len(p.Origins)
 	v := view{open: steering.NewSet(n), last: steering.NewSet(n)}
 	tally := health.Tally{Monitored: p.rules.monitored, Minimum: p.Config.MinimumOrigins}
@@ -100,8 +104,8 @@ func (p *Pool) see(place string, everywhere bool) view {
 		if !p.Origins[i].Config.Enabled {
 			continue
 		}
-		p.count(&tally, i, place, everywhere)
-		switch p.standing(i, place, everywhere) {
+		p.count(&tally, i, place)
+		switch p.standing(i, place) {
 		case Yes:
 			v.open.Add(i)
 			weight += p.rules.targets[i].Weight
@@ -120,9 +124,9 @@ func (p *Pool) see(place string, everywhere bool) view {
 	return v
 }
 
-func (p *Pool) count(tally *health.Tally, i int, place string, everywhere bool) {
+func (p *Pool) count(tally *health.Tally, i int, place string) {
 	tally.Enabled++
-	switch p.health.status(i, place, everywhere) {
+	switch p.health.status(i, place) {
 	case health.Up:
 		tally.Healthy++
 	case health.Unknown:
@@ -154,14 +158,14 @@ func (p *Pool) serves(tally health.Tally, v *view, weight int) Reason {
 }
 
 // standing says why origin i may not be asked, whatever its weight; Yes when it may.
-func (p *Pool) standing(i int, place string, everywhere bool) Reason {
+func (p *Pool) standing(i int, place string) Reason {
 	o := &p.Origins[i]
 	switch {
 	case !o.Config.Enabled:
 		return OriginDisabled
-	case p.rules.monitored && p.health.status(i, place, everywhere) == health.Unknown:
+	case p.rules.monitored && p.health.status(i, place) == health.Unknown:
 		return OriginUnknown
-	case p.rules.monitored && p.health.status(i, place, everywhere) == health.Down:
+	case p.rules.monitored && p.health.status(i, place) == health.Down:
 		return OriginDown
 	case len(o.Addrs) == 0:
 		return OriginUnresolved

@@ -160,3 +160,32 @@ func (w *world) expect(want string) {
 		w.t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func disabled(p config.Pool) config.Pool {
+	p.Enabled = false
+	return p
+}
+
+func unmonitored(p config.Pool) config.Pool {
+	p.Monitor = ""
+	return p
+}
+
+// client is a request of the n-th client.
+func client(n, seed uint64) *Request {
+	r := request(seed)
+	r.Client = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+	return r
+}
+
+// from decides one request of the n-th client.
+func (w *world) from(n, seed uint64) Decision { return w.snapshot.Direct(client(n, seed), &Trail{}) }
+
+// load gives an origin n outstanding requests and n connections, spread over the rows.
+func (w *world) load(id string, origin, n int) {
+	o := w.snapshot.Pool(id).Origins[origin].Live
+	for i := range n {
+		o.BeginRequest(i % w.registry.Rows())
+		o.OpenConnection(i % w.registry.Rows())
+	}
+}
