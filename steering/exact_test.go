@@ -139,7 +139,7 @@ func TestRendezvousIsTheDumbOne(t *testing.T) {
 // dumb is slot rejection as it is defined: try after try, each with its height in full.
 func (p *slots) dumb(key uint64, ok Set) int {
 	first := key
-	for range tryBlocks {
+	for range p.blocks {
 		var all heights
 		all.draw(key, maxLevels)
 		for t := range 64 {

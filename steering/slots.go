@@ -26,6 +26,7 @@ type slots struct {
 	shift  uint // a hash shifted right by it is a place
 	lowest int  // the lowest level in use: that of the largest weight
 	levels int  // how many levels to draw
+	blocks int  // how many times 64 tries to make
 }
 
 // place is who stands at a place, and with which weight; weight 0 for nobody. It is one word because a table of 40,000
@@ -40,13 +41,16 @@ func (p place) weight() int { return int(p & 0xff) }
 const (
 	// spread is the least number of places per target.
 	spread = 4
-	// tryBlocks of 64 tries are made: 64 tries that matter even when no weight is above 0.01.
-	tryBlocks = 64
+	// leastBlocks of 64 tries are made at least: 16 tries that matter even when no weight is above 0.01. A key that none
+	// accepts belongs to a pool that is mostly closed or very uneven; to look at all targets then takes as long as the
+	// tries did. The number is the same in sickness and in health: tries that depended on it would move keys.
+	leastBlocks = 16
 )
 
 func newSlots(targets []Target, r rendezvous) *slots {
 	logSize := bits.Len(uint(spread*len(targets) - 1))
 	p := &slots{rendezvous: r, places: make([]place, 1<<logSize), shift: uint(64 - logSize), lowest: maxLevels}
+	p.blocks = max(leastBlocks, len(p.places)/1024)
 	for i, at := range settle(identities(targets), p.shift) {
 		// A target of weight 0 keeps its place, so that its weight may come back without moving anybody else.
 		w := targets[i].Weight
@@ -90,7 +94,7 @@ func (p *slots) Pick(in Input, ok Set) int {
 	var tries heights
 	places, shift := p.places, p.shift%64
 	key := in.Key
-	for range tryBlocks {
+	for range p.blocks {
 		tries.draw(key, p.levels)
 		for left := tries[p.lowest]; left != 0; left &= left - 1 {
 			t := bits.TrailingZeros64(left)
