@@ -80,7 +80,7 @@ func TestScheduleRounds(t *testing.T) {
 			[]string{"0s counts", "10s counts", "20s counts", "30s counts"},
 		},
 		{
-			"T1: a round longer than the interval: the next begins on the grid, and none overlaps",
+			"H13: a round longer than the interval: the next begins on the grid, and none overlaps",
 			check(2*time.Second, 5*time.Second, 0), 20 * time.Second,
 			[]Attempt{{Timeout: true}},
 			5 * time.Second,
@@ -125,7 +125,7 @@ func TestScheduleRounds(t *testing.T) {
 			[]string{"3s discarded_late", "7s retried", "11s counts"},
 		},
 		{
-			"T2: this machine's own trouble ends the round without a result",
+			"H14: this machine's own trouble ends the round without a result",
 			check(time.Minute, 4*time.Second, 2), 2 * time.Minute,
 			[]Attempt{{NoVerdict: true}, {}},
 			0,

@@ -81,7 +81,8 @@ func (n *network) handshake(ctx context.Context, conn net.Conn, name serverName,
 		cfg.VerifyConnection = func(s tls.ConnectionState) error { return verify(s.PeerCertificates, roots, name) }
 	}
 	tc := tls.Client(conn, cfg)
-	return tc, tc.HandshakeContext(ctx)
+	err := tc.HandshakeContext(ctx)
+	return tc, err
 }
 
 // verify checks a chain as crypto/tls does.

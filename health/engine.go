@@ -415,8 +415,8 @@ func (e *Engine) probed(pt *point, r Result, outcome Outcome, late time.Duration
 // to that one, so that a callback may call the Engine.
 func (e *Engine) deliver() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.delivering {
+		e.mu.Unlock()
 		return
 	}
 	e.delivering = true
@@ -430,4 +430,5 @@ func (e *Engine) deliver() {
 		e.mu.Lock()
 	}
 	e.delivering = false
+	e.mu.Unlock()
 }

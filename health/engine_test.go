@@ -19,7 +19,7 @@ import (
 type lab struct {
 	t *testing.T
 	*Engine
-	mu      sync.Mutex // held by the test but while it waits; guards what follows
+	mu      sync.Mutex                                  // held by the test but while it waits; guards what follows
 	answers map[string]func(ctx context.Context) Result // by "address" or "address from source"
 	probes  []string                                    // "time address", since the start
 	start   time.Time
@@ -592,7 +592,7 @@ func TestOwnTroubleChangesNothing(t *testing.T) {
 			return Result{Reason: OtherFailure, Detail: "too many open files", NoVerdict: true}
 		})
 		l.after(10 * time.Minute)
-		l.want("T2", l.global("p"), "U")
+		l.want("H14", l.global("p"), "U")
 		if last := l.results[len(l.results)-1]; last.Outcome != DiscardedLocal {
 			t.Errorf("it is told as %v", last.Outcome)
 		}
@@ -679,6 +679,9 @@ func TestStagedRegion(t *testing.T) {
 			t.Errorf("delay: RTT %v, want 80ms", rtt)
 		}
 		l.want("partition", l.from("p", "OC"), "UD")
+		if v := l.Table().Pool("p").Origins[1].Places["OC"]; v.Reason != NoRoute || !strings.Contains(v.Detail, "staged") {
+			t.Errorf("partition: %s: %s", v.Reason, v.Detail)
+		}
 		lost, probes := 0, 0
 		for _, r := range l.results {
 			if r.Region == "ENAM" {
@@ -691,6 +694,18 @@ func TestStagedRegion(t *testing.T) {
 		// 800 with p = 1/4: 200 expected, standard deviation 12.2: five of them
 		if probes != 800 || lost < 139 || lost > 261 {
 			t.Errorf("loss: %d of %d probes, want 200 or so of 800", lost, probes)
+		}
+	})
+}
+
+func TestDelayBeyondTheTimeout(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		cfg := configOf(httpMonitor(), poolOf("p", 1))
+		cfg.Weir.Regions = map[string]config.Region{"WEU": {Delay: time.Minute}}
+		l.Apply(cfg)
+		l.after(16 * time.Second)
+		if v := l.Table().Pool("p").Origins[0].Global; v.Reason != TCPTimeout || len(l.results) != 3 || len(l.probes) != 0 {
+			t.Errorf("H1: %+v after %d attempts", v, len(l.results))
 		}
 	})
 }

@@ -62,7 +62,7 @@ func (n *network) visit(ctx context.Context, t Target, h hop, follow bool) (Resu
 			return at(ip, failed(ctx, handshaking, err)), nil
 		}
 	}
-	resp, err := exchange(conn, h.request(t), h.method)
+	resp, err := exchange(conn, h.request(t), h.method) //nolint:bodyclose // the connection is closed, body and all
 	if err != nil {
 		return at(ip, failed(ctx, exchanging, err)), nil
 	}
@@ -113,7 +113,8 @@ func firstHop(t Target) (hop, error) {
 	} else {
 		h.name = serverName{sent: hostname(h.host), expect: hostname(h.host)}
 	}
-	return h, h.check(t)
+	err := h.check(t)
+	return h, err
 }
 
 // check refuses what cannot be sent as it is configured.
@@ -125,7 +126,7 @@ func (h *hop) check(t Target) error {
 		return fmt.Errorf("path %q cannot be sent: it must begin with / and hold no blanks", h.path)
 	}
 	if strings.ContainsFunc(h.host, notInHost) {
-		return fmt.Errorf("Host %q cannot be sent: use a host name, with a port or without", h.host)
+		return fmt.Errorf("header Host %q cannot be sent: use a host name, with a port or without", h.host)
 	}
 	if !isFieldValue(t.Pool) {
 		return fmt.Errorf("pool id %q cannot be sent in the User-Agent", t.Pool)
@@ -218,10 +219,10 @@ func (h *hop) redirect(t Target, resp *http.Response) (hop, bool) {
 		if next.secure == first.secure && strings.EqualFold(to.Host, first.host) {
 			next.port = first.port
 		}
-		return next, true
+	} else {
+		next.foreign = true
 	}
-	next.foreign = true
-	return next, true
+	return next, next.check(t) == nil
 }
 
 // location reads the Location of an answer that redirects to http or https.

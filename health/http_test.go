@@ -364,6 +364,7 @@ func TestRedirects(t *testing.T) {
 		"/loop":    "302 /loop",
 		"/ftp":     "302 ftp://www.example.com/",
 		"/nowhere": "302 ",
+		"/blank":   "302 /a?b c",
 		"/missing": "304 /here",
 	}
 	for i := range 11 {
@@ -387,6 +388,7 @@ func TestRedirects(t *testing.T) {
 		{"H3: one more is not", "/n0", "GET", true, 302, "GET /n10"},
 		{"H3: only to http and https", "/ftp", "GET", true, 302, "GET /ftp"},
 		{"H3: an empty Location leads nowhere", "/nowhere", "GET", true, 302, "GET /nowhere"},
+		{"H3: what cannot be asked for is not followed", "/blank", "GET", true, 302, "GET /blank"},
 		{"H3: a 304 is no redirect", "/missing", "GET", true, 304, "GET /missing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

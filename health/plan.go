@@ -118,18 +118,6 @@ func probed(m *config.Monitor) config.Monitor {
 	}
 }
 
-// monitorID is what state is kept by. A monitor that stands in for one that is not among the objects has no id of its
-// own: the one that was asked for serves.
-func monitorID(m *config.Monitor, p *config.Pool) string {
-	switch {
-	case m.ID != "":
-		return m.ID
-	case p.Monitor != "":
-		return p.Monitor
-	}
-	return p.MonitorGroup
-}
-
 // newCheck is the check of a point.
 func newCheck(k pointKey, m *config.Monitor) *Check {
 	name := k.monitor + " " + k.origin.identity.String() + " " + k.place + " " + strconv.Itoa(k.n)
@@ -154,7 +142,7 @@ func (pl *planned) plan(cfg *config.Config, p *config.Pool, old *pool, scale Sca
 	next := &pool{cfg: p, monitored: monitored}
 	var from []vantage
 	if monitored {
-		next.monitor = monitorID(m, p)
+		next.monitor = m.ID
 		from, next.local = vantages(cfg, p, scale)
 	}
 	before := remembered(old, next)

@@ -88,8 +88,10 @@ var failures = []failure{
 	{"not HTTP", HTTPInvalidResponse, 0, false, monitorOf("http"), plain(answer("220 mail.example ESMTP\r\n"))},
 	{"half a head", HTTPInvalidResponse, 0, false, monitorOf("http"), plain(answer("HTTP/1.1 200 OK\r\nA: b\r\n"))},
 	{"an endless head", HTTPInvalidResponse, 0, false, monitorOf("http"), plain(answer("HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", headLimit)))},
-	{"a body cut short", HTTPInvalidResponse, 200, false, func(m *config.Monitor) { m.ExpectedBody = "alive" },
-		plain(answer("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello"))},
+	{
+		"a body cut short", HTTPInvalidResponse, 200, false, func(m *config.Monitor) { m.ExpectedBody = "alive" },
+		plain(answer("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello")),
+	},
 	{"a wrong code", CodeMismatch, 503, false, monitorOf("http"), plain(answer("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))},
 	{"a wrong body", BodyMismatch, 200, false, func(m *config.Monitor) { m.ExpectedBody = "alive" }, plain(answer(fine))},
 	{"an authority nobody knows", TLSUntrusted, 0, false, monitorOf("https"), overTLS(answer(fine),

@@ -9,23 +9,35 @@ import (
 type stage struct {
 	delay time.Duration // before every attempt
 	loss  float64       // 0 to 1: share of attempts that are never answered
-	cut   bool          // the region cannot reach this origin
+	cut   bool          // the region has no route to this origin
 }
 
-// run makes an attempt through the stage. dice is fresh random bits, one value per attempt.
+// run makes an attempt through the stage. dice is fresh random bits, one value per attempt. What was staged says so in
+// its detail: nobody should look for it in a network.
 func (s stage) run(ctx context.Context, probe Prober, t Target, dice uint64) Result {
-	if s.delay > 0 {
-		select {
-		case <-ctx.Done():
-			return failed(ctx, connecting, ctx.Err())
-		case <-time.After(s.delay):
-		}
+	if s.cut {
+		return Result{Reason: NoRoute, Detail: "a partition staged in weir.regions"}
 	}
-	if s.cut || s.lost(dice) {
+	if s.delay > 0 && !waited(ctx, s.delay) {
+		return Result{Reason: TCPTimeout, Detail: "the delay staged in weir.regions is longer than the timeout", Timeout: true}
+	}
+	if s.lost(dice) {
 		<-ctx.Done()
-		return failed(ctx, connecting, ctx.Err())
+		return Result{Reason: TCPTimeout, Detail: "lost, as staged in weir.regions", Timeout: true}
 	}
 	return probe(ctx, t)
+}
+
+// waited reports whether d passed before ctx ended.
+func waited(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 // lost compares dice with the share as fractions of 1, in 53 bits as math/rand does.
