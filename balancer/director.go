@@ -44,10 +44,11 @@ func (s *Snapshot) Direct(r *Request, t *Trail) Decision {
 	if why != Yes {
 		return t.refuse(lb, why)
 	}
-	t.begin(lb, place, s.pools)
+	t.begin(lb, place)
 	if pool, origin := s.pinned(r, t, place); origin != none {
 		return t.choose(Pinned, pool, origin)
 	}
+	t.Steps.pools(lb, place, s.pools)
 	for {
 		i := lb.picker.Pick(steering.Input{Draw: t.draw(r, drawPool)}, t.open)
 		if i == steering.None {
@@ -81,6 +82,7 @@ func (s *Snapshot) lastResort(r *Request, t *Trail, place string) Decision {
 		return t.refuse(t.lb, FallbackMissing)
 	}
 	pool := s.pools[t.lb.fallback]
+	t.Steps.add(Step{Stage: StagePool, LB: t.lb, Pool: pool, Reason: pool.at(place).why})
 	if !pool.Config.Enabled {
 		return t.refuse(t.lb, FallbackDisabled)
 	}

@@ -50,9 +50,8 @@ func (t *Trail) Failed(f Failure) bool {
 }
 
 // begin starts the way through a load balancer.
-func (t *Trail) begin(lb *LoadBalancer, place string, pools []*Pool) {
+func (t *Trail) begin(lb *LoadBalancer, place string) {
 	t.lb, t.open = lb, lb.at(place)
-	t.Steps.pools(lb, place, pools)
 }
 
 // pass takes the i-th candidate out of question, since its pool turned the request away. A session's pool may be none
