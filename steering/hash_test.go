@@ -67,7 +67,7 @@ func hashPools() map[string][]steering.Target {
 
 // Behaviour S6: what happens to one target moves no key between two others. The counts of such moves are exactly 0.
 func TestHashMovesNoMoreThanItMust(t *testing.T) {
-	const keys = 20_000
+	const keys = 10_000
 	for name, targets := range hashPools() {
 		t.Run(name, func(t *testing.T) {
 			before := mapping(t, targets, keys)
@@ -227,7 +227,7 @@ func TestHashCrossings(t *testing.T) {
 func TestHashFreedKeysFollowWeights(t *testing.T) {
 	for name, targets := range hashPools() {
 		t.Run(name, func(t *testing.T) {
-			const keys = 400_000
+			const keys = 150_000
 			heaviest := slices.MaxFunc(targets, func(a, b steering.Target) int { return cmp.Compare(a.Weight, b.Weight) })
 			gone := heaviest.Identity
 			before, after := mapping(t, targets, keys), mapping(t, targets, keys, gone)

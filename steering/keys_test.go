@@ -69,7 +69,8 @@ func TestSaltsAreIndependent(t *testing.T) {
 func TestHashIdentityKeepsPartsApart(t *testing.T) {
 	seen := map[uint64][]string{}
 	for _, parts := range [][]string{
-		nil, {""},
+		nil,
+		{""},
 		{"", ""},
 		{"ab", "c"},
 		{"a", "bc"},

@@ -158,7 +158,7 @@ func Run(t *testing.T, policy string, law Law) {
 }
 
 func (s situation) run(t *testing.T, policy string, law Law) {
-	const picks = 200_000
+	const picks = 50_000
 	n := len(s.weights)
 	targets := Targets(s.weights...)
 	loads := s.loads
