@@ -314,7 +314,8 @@ func (r *Report) String() string {
 }
 
 func quantiles(h *Histogram) string {
-	return fmt.Sprintf("p50 %v  p99 %v  p99.9 %v  max %v", h.Quantile(0.5), h.Quantile(0.99), h.Quantile(0.999), h.Max())
+	at := func(q float64) time.Duration { return h.Quantile(q).Round(time.Microsecond) }
+	return fmt.Sprintf("p50 %v  p99 %v  p99.9 %v  max %v", at(0.5), at(0.99), at(0.999), at(1))
 }
 
 func firstLine(body []byte) string {
