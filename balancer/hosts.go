@@ -42,7 +42,7 @@ func (h *hosts) find(host []byte) int {
 	if len(host) == 0 || len(host) > longestHost {
 		return h.any
 	}
-	if bytes.ContainsFunc(host, isUpper) {
+	if hasUpper(host) {
 		var room [longestHost]byte
 		host = lower(room[:0], host)
 	}
@@ -68,7 +68,14 @@ func (h *hosts) wild(name []byte) int {
 	return h.any
 }
 
-func isUpper(r rune) bool { return 'A' <= r && r <= 'Z' }
+func hasUpper(b []byte) bool {
+	for _, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			return true
+		}
+	}
+	return false
+}
 
 // withoutPort cuts the port off a Host value. A colon inside brackets belongs to an IPv6 address.
 func withoutPort(host []byte) []byte {
