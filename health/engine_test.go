@@ -178,6 +178,9 @@ func TestConsecutiveCounts(t *testing.T) {
 		for range 8 {
 			l.after(time.Minute)
 			got += l.global("p")
+			if v := l.Table().Pool("p").Origins[0].Global; v.Status == Down && v.Reason != CodeMismatch {
+				t.Errorf("H16: down because of %s", v.Reason)
+			}
 		}
 		l.want("H9", got, "U"+"UUUUUDDU")
 	})
@@ -423,6 +426,10 @@ func TestRemovedPool(t *testing.T) {
 		l.after(time.Second)
 		l.changes = nil
 		l.Apply(configOf(httpMonitor()))
+		l.after(0)
+		if len(l.running) != 0 || len(l.points) != 0 {
+			t.Errorf("%d checks and %d points are left", len(l.running), len(l.points))
+		}
 		l.want("gone", l.global("p")+l.global("q"), "nothingnothing")
 		slices.Sort(l.changes)
 		if !slices.Equal(l.changes, []string{"p", "q"}) {
