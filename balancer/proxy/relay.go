@@ -91,13 +91,13 @@ func (x *exchange) upload() {
 	}
 }
 
-// joinUpload ends the upload and reports whether the whole body was sent. One still going is stopped: the answer is
-// complete, and nobody wants the rest.
-func (x *exchange) joinUpload() (whole bool) {
+// joinUpload ends the upload and reports whether the whole body was sent. One still going when nobody wants the rest
+// is stopped; one that the origin goes on reading after its answer goes on.
+func (x *exchange) joinUpload(wanted bool) (whole bool) {
 	if x.up.wait == nil {
 		return x.up.done.Load()
 	}
-	if !x.up.done.Load() {
+	if !wanted && !x.up.done.Load() {
 		x.oc.link.io.abort()
 		x.c.link.io.armRead(1)
 	}
@@ -129,7 +129,7 @@ func (x *exchange) blame(class balancer.Class) balancer.Class {
 	if x.up.wait == nil {
 		return class
 	}
-	x.joinUpload()
+	x.joinUpload(false)
 	if x.up.class == balancer.OK {
 		return class
 	}
@@ -179,6 +179,7 @@ func (x *exchange) interim() balancer.Class {
 		return balancer.OriginInvalid
 	}
 	wanted := x.head.Version >= 11 && (x.ans.Status != 100 || x.head.Expect100)
+	x.continued = x.continued || x.ans.Status == 100
 	if wanted {
 		x.out = x.ans.AppendHead(x.out[:0], &wire.ResponseEdits{})
 	}
@@ -232,8 +233,7 @@ func (x *exchange) answerHead() {
 	x.res.Status = a.Status
 	x.answer.Reset(a.Framing, a.Length, x.set.wire)
 	x.reframe = a.ReframeFor(x.head.Version)
-	unsent := x.up.wait != nil && !x.up.done.Load()
-	if unsent || x.reframe == wire.CloseDelimited || x.srv.draining.Load() ||
+	if x.unsentForGood() || x.reframe == wire.CloseDelimited || x.srv.draining.Load() ||
 		a.Framing == wire.UntilClose && x.reframe != wire.Rechunk {
 		x.mayKeep = false
 	}
@@ -245,6 +245,13 @@ func (x *exchange) answerHead() {
 		e.Extra = x.explanation()
 	}
 	x.out = a.AppendHead(x.out[:0], &e)
+}
+
+// unsentForGood reports that the request's body is not sent whole and will not be: the origin is about to close, or
+// the client was never told to go on. What the client may still send then cannot be told from a next request.
+func (x *exchange) unsentForGood() bool {
+	unsent := x.up.wait != nil && !x.up.done.Load()
+	return unsent && (!x.ans.KeepAlive || x.head.Expect100 && !x.continued)
 }
 
 // pass sends what of p belongs to the body, behind the head if that is still to go, framed as the client needs it.

@@ -28,18 +28,19 @@ type exchange struct {
 	stamp   []byte // Date
 	mayKeep bool
 
-	oc       *originConn // of the present attempt
-	up       upload
-	ans      wire.Response
-	ansLen   int // length of its head, which stands at the start of the origin's link
-	answer   wire.Body
-	reframe  wire.Reframe
-	interims int
-	sent     int            // bytes of the request given to the origin's socket in this attempt
-	failed   balancer.Class // how the attempt before this one ended
-	heard    bool           // a byte of an answer came in this attempt
-	began    bool           // the client was given some of the final answer
-	moved    atomic.Int64   // when bytes last went through the tunnel
+	oc        *originConn // of the present attempt
+	up        upload
+	ans       wire.Response
+	ansLen    int // length of its head, which stands at the start of the origin's link
+	answer    wire.Body
+	reframe   wire.Reframe
+	interims  int
+	continued bool           // one of them was 100
+	sent      int            // bytes of the request given to the origin's socket in this attempt
+	failed    balancer.Class // how the attempt before this one ended
+	heard     bool           // a byte of an answer came in this attempt
+	began     bool           // the client was given some of the final answer
+	moved     atomic.Int64   // when bytes last went through the tunnel
 
 	res Outcome
 }
@@ -60,7 +61,7 @@ func newExchange(c *client, set *settings) *exchange {
 	x.c, x.srv, x.set, x.row = c, c.srv, set, c.row
 	x.res = Outcome{Start: time.Now(), Peer: c.peer.Addr(), Client: c.peer.Addr(), Secure: c.secure}
 	x.head.Method, x.head.Target, x.head.Version, x.edits.Ray = nil, nil, 0, nil // until this head is read
-	x.sent, x.interims, x.heard, x.began, x.mayKeep = 0, 0, false, false, false
+	x.sent, x.interims, x.continued, x.heard, x.began, x.mayKeep = 0, 0, false, false, false, false
 	x.failed = balancer.OK
 	x.up.wait, x.up.class, x.up.cause, x.up.bytes = nil, balancer.OK, "", 0
 	x.up.done.Store(false)
@@ -161,10 +162,13 @@ func (x *exchange) try(d *balancer.Decision, fresh bool) (f balancer.Failure, cl
 
 // release ends the use of the origin connection: it is kept when both messages went over it whole.
 func (x *exchange) release(class balancer.Class) {
-	whole := x.joinUpload()
+	whole := x.joinUpload(class == balancer.OK && x.mayKeep)
 	oc := x.oc
 	x.oc = nil
 	x.c.link.io.unwatch()
+	if class == balancer.OK {
+		x.mayKeep = x.mayKeep && whole
+	}
 	if class == balancer.OK && whole && x.ans.KeepAlive && len(oc.link.bytes()) == 0 && !x.res.Upgraded {
 		oc.peer.put(oc, mono(), x.set.limits.OriginIdle)
 		return

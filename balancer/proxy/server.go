@@ -52,6 +52,7 @@ type Server struct {
 	clients   map[*client]struct{}
 	closed    bool
 	wg        sync.WaitGroup // accept loops and clients
+	stop      sync.Once
 
 	// Counts of what never becomes an exchange.
 	Overloads atomic.Uint64 // connections answered 503 because the client table was full
@@ -136,7 +137,7 @@ func (s *Server) Clients() int {
 func (s *Server) Draining() bool { return s.draining.Load() }
 
 // Shutdown stops taking connections, lets the requests being served finish and closes each connection after its
-// answer. When ctx ends first, what is left is cut off and ctx's error returned.
+// answer. When ctx ends first, what is left is cut off and ctx's error returned. A second call waits as well.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.beginDrain()
 	done := make(chan struct{})
@@ -153,7 +154,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		<-done
 	}
 	s.peers.keep(nil)
-	s.eng.close()
+	s.stop.Do(s.eng.close)
 	return err
 }
 
