@@ -90,8 +90,10 @@ func (s *schema[T]) read(l *loader, n *node, t *T) {
 func (s *schema[T]) readMember(l *loader, n *node, t *T, m *member[T]) {
 	v := n.get(m.name)
 	if v.given() && !(m.blank && v.kind == '"' && v.str == "") {
-		l.noteInert(s.kind, v)
-		m.read(l, v, t)
+		before := l.errors
+		if m.read(l, v, t); l.errors == before {
+			l.noteInert(s.kind, v)
+		}
 		return
 	}
 	if m.required {
@@ -105,22 +107,25 @@ func (s *schema[T]) readMember(l *loader, n *node, t *T, m *member[T]) {
 	}
 }
 
-// spoken is a kind of object in a sentence; the sections of weir go by their names.
+// nouns are the kinds of objects that are spoken of with an article; the others go by their JSON names.
+var nouns = []string{"pool", "origin", "monitor", "monitor_group", "group_member", "load_balancer", "document", "rule", "pool_set", "place", "pop"}
+
+// spoken is a kind of object in a sentence.
 func spoken(kind string) string {
-	if strings.HasPrefix(kind, "weir") {
-		return kind
+	if slices.Contains(nouns, kind) {
+		return strings.ReplaceAll(kind, "_", " ")
 	}
-	return strings.ReplaceAll(kind, "_", " ")
+	return kind
 }
 
-func article(noun string) string {
-	if strings.HasPrefix(noun, "weir") {
-		return noun
+func article(kind string) string {
+	switch {
+	case !slices.Contains(nouns, kind):
+		return kind
+	case strings.IndexByte("aeiou", kind[0]) >= 0:
+		return "an " + spoken(kind)
 	}
-	if strings.IndexByte("aeiou", noun[0]) >= 0 {
-		return "an " + noun
-	}
-	return "a " + noun
+	return "a " + spoken(kind)
 }
 
 func (s *schema[T]) readUnknown(l *loader, n *node, t *T) {
@@ -134,6 +139,14 @@ func (s *schema[T]) readUnknown(l *loader, n *node, t *T) {
 			*list = append(*list, keep(c))
 		}
 	}
+	if s.unknown != nil {
+		sortUnknown(*s.unknown(t))
+	}
+}
+
+// sortUnknown gives members that are kept the order in which they are written: their own means nothing in JSON.
+func sortUnknown(list []Unknown) {
+	slices.SortFunc(list, func(a, b Unknown) int { return strings.Compare(a.Name, b.Name) })
 }
 
 func (s *schema[T]) knows(name string) bool {
@@ -164,7 +177,7 @@ func compact(raw []byte) []byte {
 
 // unknown reports a member that no table knows. Where nothing can hold it, or in strict mode, that is an error.
 func (l *loader) unknown(n *node, kind string, names []string, forbidden bool) {
-	what := fmt.Sprintf("%s is not a field of %s", quote(n.name), article(spoken(kind)))
+	what := fmt.Sprintf("%s is not a field of %s", quote(n.name), article(kind))
 	want := "it is kept and has no effect"
 	sev := Warning
 	if forbidden || l.opt.Strict {

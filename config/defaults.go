@@ -174,7 +174,7 @@ func (p Profile) Limits() Limits {
 func (p Profile) read(fill func(*loader)) {
 	l := &loader{opt: Options{Profile: p}}
 	fill(l)
-	if l.failed {
+	if l.errors > 0 {
 		panic(fmt.Sprintf("BUG: the defaults are wrong: %v", l.problems))
 	}
 }

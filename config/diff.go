@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Diff lists what changes from old to now, one short line each, in the order of now and then what is gone. Positions
@@ -39,6 +40,9 @@ func diffLists[T any](d *differ, kind string, s *schema[T], old, now []T, key fu
 	for i := range now {
 		id, name := key(&now[i])
 		was := known[id]
+		if id == "" {
+			continue // nothing can refer to it
+		}
 		if was == nil {
 			d.add("%s %s added", kind, name)
 			continue
@@ -51,7 +55,7 @@ func diffLists[T any](d *differ, kind string, s *schema[T], old, now []T, key fu
 		diffMembers(d, kind+" "+name, s, was, &now[i], skip...)
 	}
 	for i := range old {
-		if id, name := key(&old[i]); known[id] == &old[i] {
+		if id, name := key(&old[i]); id != "" && known[id] == &old[i] {
 			d.add("%s %s removed", kind, name)
 		}
 	}
@@ -124,18 +128,27 @@ func (d *differ) origins(old, now *Pool) []string {
 
 // poolOrder: the order of pools is the order of failing over.
 func (d *differ) poolOrder(old, now *Config) {
-	if was, is := commonPools(old, now), commonPools(now, old); !slices.Equal(was, is) {
-		d.add("pools: order %s → %s", short(fmt.Sprint(was)), short(fmt.Sprint(is)))
+	was, is := commonPools(old, now), commonPools(now, old)
+	if !slices.EqualFunc(was, is, func(a, b *Pool) bool { return a.ID == b.ID }) {
+		d.add("pools: order %s → %s", poolNames(was), poolNames(is))
 	}
 }
 
-// commonPools are the names of those pools of c, in order, that other has as well.
-func commonPools(c, other *Config) []string {
-	var names []string
+// commonPools are the pools of c, in order, that other has as well.
+func commonPools(c, other *Config) []*Pool {
+	var list []*Pool
 	for i := range c.Pools {
-		if p := other.PoolByID(c.Pools[i].ID); p != nil {
-			names = append(names, p.Name)
+		if other.PoolByID(c.Pools[i].ID) != nil {
+			list = append(list, &c.Pools[i])
 		}
 	}
-	return names
+	return list
+}
+
+func poolNames(pools []*Pool) string {
+	names := make([]string, len(pools))
+	for i, p := range pools {
+		names[i] = p.Name
+	}
+	return short(strings.Join(names, ", "))
 }

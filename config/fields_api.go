@@ -20,7 +20,7 @@ var poolSchema = schema[Pool]{
 		omitted("modified_on", func(p *Pool) *Timestamp { return &p.ModifiedOn }, timestamp),
 		always("name", func(p *Pool) *string { return &p.Name }, checked("letters, digits, hyphens and underscores", isPoolName)).must(),
 		always("description", func(p *Pool) *string { return &p.Description }, str),
-		always("enabled", func(p *Pool) *bool { return &p.Enabled }, flag),
+		always("enabled", func(p *Pool) *bool { return &p.Enabled }, boolean),
 		omitted("disabled_at", func(p *Pool) *Timestamp { return &p.DisabledAt }, timestamp),
 		always("minimum_origins", func(p *Pool) *int { return &p.MinimumOrigins }, integer(0, 1_000_000)),
 		omitted("monitor", func(p *Pool) *string { return &p.Monitor }, str),
@@ -48,13 +48,13 @@ var originSchema = schema[Origin]{
 	members: []member[Origin]{
 		always("name", func(o *Origin) *string { return &o.Name }, str),
 		always("address", func(o *Origin) *string { return &o.Address }, addressText).must(),
-		always("enabled", func(o *Origin) *bool { return &o.Enabled }, flag),
+		always("enabled", func(o *Origin) *bool { return &o.Enabled }, boolean),
 		omitted("disabled_at", func(o *Origin) *Timestamp { return &o.DisabledAt }, timestamp),
 		always("weight", func(o *Origin) *Weight { return &o.Weight }, weight),
 		omitted("header", func(o *Origin) *string { return &o.Host }, hostHeader),
 		omitted("port", func(o *Origin) *int { return &o.Port }, integer(0, 65535)),
 		omitted("virtual_network_id", func(o *Origin) *string { return &o.VirtualNetworkID }, str),
-		always("flatten_cname", func(o *Origin) *bool { return &o.FlattenCNAME }, flag).
+		always("flatten_cname", func(o *Origin) *bool { return &o.FlattenCNAME }, boolean).
 			omitIf(func(o *Origin) bool { return o.FlattenCNAME }),
 		dropped[Origin]("healthy"),
 		dropped[Origin]("failure_reason"),
@@ -97,8 +97,8 @@ var notificationFilterSchema = schema[NotificationFilter]{
 var filterOptionsSchema = schema[FilterOptions]{
 	kind: "filter_options",
 	members: []member[FilterOptions]{
-		always("disable", func(f *FilterOptions) *bool { return &f.Disable }, flag),
-		always("healthy", func(f *FilterOptions) **bool { return &f.Healthy }, pointerTo(flag)),
+		always("disable", func(f *FilterOptions) *bool { return &f.Disable }, boolean),
+		always("healthy", func(f *FilterOptions) **bool { return &f.Healthy }, pointerTo(boolean)),
 	},
 	unknown: func(f *FilterOptions) *[]Unknown { return &f.Unknown },
 }
@@ -122,8 +122,8 @@ var monitorSchema = schema[Monitor]{
 		always("interval", func(m *Monitor) *time.Duration { return &m.Interval }, seconds(1, 3600)),
 		always("expected_codes", func(m *Monitor) *string { return &m.ExpectedCodes }, str),
 		always("expected_body", func(m *Monitor) *string { return &m.ExpectedBody }, str),
-		always("follow_redirects", func(m *Monitor) *bool { return &m.FollowRedirects }, flag),
-		always("allow_insecure", func(m *Monitor) *bool { return &m.AllowInsecure }, flag),
+		always("follow_redirects", func(m *Monitor) *bool { return &m.FollowRedirects }, boolean),
+		always("allow_insecure", func(m *Monitor) *bool { return &m.AllowInsecure }, boolean),
 		omitted("consecutive_up", func(m *Monitor) *int { return &m.ConsecutiveUp }, integer(0, 1000)),
 		omitted("consecutive_down", func(m *Monitor) *int { return &m.ConsecutiveDown }, integer(0, 1000)),
 		always("probe_zone", func(m *Monitor) *string { return &m.ProbeZone }, str),
@@ -154,9 +154,9 @@ var groupMemberSchema = schema[GroupMember]{
 	kind: "group_member",
 	members: []member[GroupMember]{
 		always("monitor_id", func(m *GroupMember) *string { return &m.MonitorID }, idText).must(),
-		always("enabled", func(m *GroupMember) *bool { return &m.Enabled }, flag).must(),
-		always("monitoring_only", func(m *GroupMember) *bool { return &m.MonitoringOnly }, flag).must(),
-		always("must_be_healthy", func(m *GroupMember) *bool { return &m.MustBeHealthy }, flag).must(),
+		always("enabled", func(m *GroupMember) *bool { return &m.Enabled }, boolean).must(),
+		always("monitoring_only", func(m *GroupMember) *bool { return &m.MonitoringOnly }, boolean).must(),
+		always("must_be_healthy", func(m *GroupMember) *bool { return &m.MustBeHealthy }, boolean).must(),
 		omitted("created_at", func(m *GroupMember) *Timestamp { return &m.CreatedAt }, timestamp),
 		omitted("updated_at", func(m *GroupMember) *Timestamp { return &m.UpdatedAt }, timestamp),
 	},
@@ -172,9 +172,10 @@ var balancerSchema = schema[LoadBalancer]{
 		omitted("zone_name", func(b *LoadBalancer) *string { return &b.ZoneName }, str),
 		always("name", func(b *LoadBalancer) *string { return &b.Name }, checked("a host name, or \"*.\" and a host name", isBalancerName)).must(),
 		always("description", func(b *LoadBalancer) *string { return &b.Description }, str),
-		always("enabled", func(b *LoadBalancer) *bool { return &b.Enabled }, flag),
-		always("proxied", func(b *LoadBalancer) *bool { return &b.Proxied }, flag),
-		omitted("ttl", func(b *LoadBalancer) *int { return &b.TTL }, integer(0, 1<<31-1)),
+		always("enabled", func(b *LoadBalancer) *bool { return &b.Enabled }, boolean),
+		always("proxied", func(b *LoadBalancer) *bool { return &b.Proxied }, boolean),
+		always("ttl", func(b *LoadBalancer) *int { return &b.TTL }, integer(0, 1<<31-1)).
+			omitIf(func(b *LoadBalancer) bool { return b.Proxied && b.TTL == 0 }),
 		always("default_pools", func(b *LoadBalancer) *[]string { return &b.DefaultPools }, listOf(idText)).must(),
 		always("fallback_pool", func(b *LoadBalancer) *string { return &b.FallbackPool }, idText).must(),
 		always("region_pools", func(b *LoadBalancer) *map[string][]string { return &b.RegionPools }, poolsBy("a region, one of "+regionWords, canonicalRegion)),

@@ -176,7 +176,7 @@ var originsSchema = schema[Origins]{
 	ordered: true,
 	members: []member[Origins]{
 		always("scheme", func(o *Origins) *string { return &o.Scheme }, enum("client", "http", "https")).blankIsOut(),
-		always("verify", func(o *Origins) **bool { return &o.Verify }, pointerTo(flag)),
+		always("verify", func(o *Origins) **bool { return &o.Verify }, pointerTo(boolean)),
 		always("ca_file", func(o *Origins) *string { return &o.CAFile }, str),
 		always("client_cert", func(o *Origins) *string { return &o.ClientCert }, str),
 		always("client_key", func(o *Origins) *string { return &o.ClientKey }, str),
@@ -193,7 +193,7 @@ var sessionsSchema = schema[Sessions]{
 	ordered: true,
 	members: []member[Sessions]{
 		always("key_file", func(s *Sessions) *string { return &s.KeyFile }, str),
-		always("always_use_https", func(s *Sessions) **bool { return &s.AlwaysUseHTTPS }, pointerTo(flag)),
+		always("always_use_https", func(s *Sessions) **bool { return &s.AlwaysUseHTTPS }, pointerTo(boolean)),
 	},
 }
 

@@ -117,9 +117,9 @@ func (l *loader) noteInert(kind string, n *node) {
 	l.report(e.Severity, n, what, "")
 }
 
-// isIdle reports whether n asks for nothing. A number of its own is never empty: 0 is a latitude.
+// isIdle reports whether n asks for nothing. A number or boolean of its own is never empty: 0 is a latitude.
 func isIdle(n *node, idle []*node) bool {
-	return (n.kind != '0' && isEmpty(n)) || slices.ContainsFunc(idle, func(i *node) bool { return asksNoMore(n, i) })
+	return (n.kind != '0' && n.kind != 'f' && isEmpty(n)) || slices.ContainsFunc(idle, func(i *node) bool { return asksNoMore(n, i) })
 }
 
 // isEmpty reports whether n is the empty value of its kind. An object is empty when all its members are.
@@ -161,5 +161,5 @@ func asksNoMore(n, idle *node) bool {
 			return !isEmpty(c) && (same == nil || !asksNoMore(c, same))
 		})
 	}
-	return n.kind != '[' // true
+	return n.kind != '[' // true and false
 }

@@ -76,8 +76,10 @@ func (l *loader) eachBalancer(f func(b *LoadBalancer, n *node, pools []*Pool)) {
 		if !b.Enabled {
 			continue
 		}
-		n := l.pools[0]
-		if !b.Implicit {
+		var n *node
+		if b.Implicit {
+			n = l.pools[0]
+		} else {
 			n = l.balancers[i]
 		}
 		var pools []*Pool

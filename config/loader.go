@@ -11,7 +11,7 @@ type loader struct {
 	opt      Options
 	cfg      Config
 	problems []Problem
-	failed   bool
+	errors   int // how many of the problems are errors
 	// Nodes of the objects in cfg, index by index, and of the weir section (nil when none was given).
 	pools, monitors, groups, balancers []*node
 	weir                               *node
@@ -20,7 +20,9 @@ type loader struct {
 }
 
 func (l *loader) add(p Problem) {
-	l.failed = l.failed || p.Severity == Error
+	if p.Severity == Error {
+		l.errors++
+	}
 	l.problems = append(l.problems, p)
 }
 
@@ -61,15 +63,16 @@ func Load(srcs []Source, opt Options) (*Config, []Problem) {
 	for _, s := range srcs {
 		l.source(s)
 	}
+	sortUnknown(l.cfg.Unknown)
 	l.readWeir()
 	l.checkObjects()
 	l.addImplicit()
 	l.cfg.index = newIndex(&l.cfg)
-	if !l.failed {
+	if l.errors == 0 {
 		l.lint()
 	}
 	SortProblems(l.problems)
-	if l.failed {
+	if l.errors > 0 {
 		return nil, l.problems
 	}
 	return &l.cfg, l.problems

@@ -17,7 +17,7 @@ func stringShape(most int) shape {
 	}
 }
 
-func flagShape(l *loader, n *node) { flag.read(l, n, new(bool)) }
+func flagShape(l *loader, n *node) { boolean.read(l, n, new(bool)) }
 
 func wholeShape(low, high int) shape {
 	c := integer(low, high)

@@ -72,7 +72,7 @@ var timestamp = codec[Timestamp]{
 
 // booleans
 
-var flag = codec[bool]{
+var boolean = codec[bool]{
 	func(l *loader, n *node, v *bool) {
 		if n.kind != 't' && n.kind != 'f' {
 			l.wrong(n, "true or false")
