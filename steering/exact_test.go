@@ -169,6 +169,7 @@ func TestSlotsAreTheDumbOnes(t *testing.T) {
 		"full or 0":     func(i int) int { return i % 2 * MaxWeight },
 		"light":         func(int) int { return 1 },
 		"half":          func(int) int { return 50 },
+		"heavy":         func(int) int { return 75 },
 		"light to half": func(i int) int { return 1 + i*7%50 },
 		"unequal":       func(i int) int { return i * 37 % (MaxWeight + 1) },
 	} {
@@ -229,6 +230,20 @@ func TestEqualIdentitiesShare(t *testing.T) {
 		}
 		if slices.Min(counts) < 100 {
 			t.Errorf("of %d targets of one identity some get hardly anything: %v", n, counts)
+		}
+	}
+}
+
+// Of three heights in 2⁶² one draw per column is left over; it is replaced, and no other.
+func TestAliasReplacesSpareDraws(t *testing.T) {
+	a := newAlias(plainTargets(3, func(int) int { return 1 }))
+	for column := range uint64(4) {
+		for low, spare := range map[uint64]bool{0: true, 1: false, 1<<62 - 1: false} {
+			var d dice
+			a.draw(column<<62|low, &d)
+			if rolled := d != 0; rolled != spare {
+				t.Errorf("column %d, %d below it: the dice are rolled: %v", column, low, rolled)
+			}
 		}
 	}
 }
