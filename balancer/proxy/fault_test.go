@@ -20,14 +20,6 @@ func dead(t *testing.T) *origin.Origin {
 	return o
 }
 
-func inOrder(c *config.Config, _ *Options) {
-	// Weight 0.01 against 1 would still be chance: give the first origin all of it by hashing nobody elsewhere.
-	for i := range c.Pools[0].Origins {
-		c.Pools[0].Origins[i].Weight = 1
-	}
-	c.Pools[0].Origins[0].Weight = 100
-}
-
 // firstTry repeats a request until its first attempt was at the origin meant, as Trail and weights leave that to chance.
 func (w *world) firstTry(path string, tried func(Outcome) bool) (status int, body string, o Outcome) {
 	w.t.Helper()
@@ -300,22 +292,38 @@ func TestResetAtEveryOffset(t *testing.T) {
 }
 
 func TestPanicCostsOneRequest(t *testing.T) {
-	boom := true
-	var w *world
-	w = only(t, func(_ *config.Config, o *Options) {
-		o.Observe = append(o.Observe, func(*Outcome) {
-			if boom {
-				boom = false
-				panic("boom")
+	for name, where := range map[string]func(o *Options, boom func()){
+		"deciding": func(o *Options, boom func()) {
+			snapshot := o.Snapshot
+			o.Snapshot = func() *balancer.Snapshot { boom(); return snapshot() }
+		},
+		"observing": func(o *Options, boom func()) {
+			o.Observe = append(o.Observe, func(*Outcome) { boom() })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			armed := true
+			w := only(t, func(_ *config.Config, o *Options) {
+				where(o, func() {
+					if armed {
+						armed = false
+						panic("boom")
+					}
+				})
+			})
+			bystander := w.visit()
+			res, _ := w.get("/")
+			if want := map[string]int{"deciding": 500, "observing": 200}[name]; res.StatusCode != want {
+				t.Errorf("got %d, want %d", res.StatusCode, want)
+			}
+			bystander.send(plainGET)
+			if _, body := bystander.answer("GET"); body != "one\n" {
+				t.Fatalf("got %q", body)
+			}
+			if n := w.srv.Panics.Load(); n != 1 {
+				t.Errorf("counted %d panics", n)
 			}
 		})
-	})
-	_ = w
-	v := w.visit()
-	v.send(plainGET)
-	v.answer("GET")
-	if _, body := w.get("/"); body != "one\n" {
-		t.Fatalf("got %q", body)
 	}
 }
 

@@ -148,8 +148,7 @@ func (c *client) refuseHead(status int, class balancer.Class, cause string) {
 
 // panicked ends an exchange that a fault of ours has broken.
 func (x *exchange) panicked(v any) (keep bool) {
-	x.srv.Panics.Add(1)
-	x.srv.opt.Log.Error("a request hit a fault in weir and was ended", zap.Any("fault", v), zap.ByteString("stack", debug.Stack()))
+	x.srv.fault(v)
 	if x.oc != nil {
 		x.release(balancer.Internal)
 	}
@@ -160,6 +159,34 @@ func (x *exchange) panicked(v any) (keep bool) {
 		return false
 	}
 	return x.say(500, balancer.Internal.String())
+}
+
+// guarded is f for a flow of its own: a fault in it breaks both connections, so that the flow beside it ends too.
+func (x *exchange) guarded(f func()) func() {
+	client, origin := x.c.link.io, x.oc.link.io
+	return func() {
+		defer func() {
+			if v := recover(); v != nil {
+				x.srv.fault(v)
+				client.abort()
+				origin.abort()
+			}
+		}()
+		f()
+	}
+}
+
+// fault counts and logs a panic.
+func (s *Server) fault(v any) {
+	s.Panics.Add(1)
+	s.opt.Log.Error("a request hit a fault in weir and was ended", zap.Any("fault", v), zap.ByteString("stack", debug.Stack()))
+}
+
+// caught, deferred, ends a panic here.
+func (s *Server) caught() {
+	if v := recover(); v != nil {
+		s.fault(v)
+	}
 }
 
 // date is the present time as Date carries it, good until the next call.

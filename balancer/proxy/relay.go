@@ -34,7 +34,7 @@ func (x *exchange) send(d *balancer.Decision, again bool) balancer.Class {
 	case x.body.Done():
 		x.uploaded()
 	default:
-		x.up.wait = x.srv.eng.spawn(x.upload)
+		x.up.wait = x.srv.eng.spawn(x.guarded(x.upload))
 	}
 	return balancer.OK
 }

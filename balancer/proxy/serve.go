@@ -189,7 +189,9 @@ func (x *exchange) finish(f balancer.Failure) (keep bool) {
 	return x.fail(f.Class)
 }
 
+// observe hands the outcome to the observers. A fault in one of them is not the request's.
 func (x *exchange) observe() {
+	defer x.srv.caught()
 	x.res.Duration = time.Since(x.res.Start)
 	x.res.BytesIn = x.up.bytes
 	for _, f := range x.srv.opt.Observe {

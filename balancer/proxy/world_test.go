@@ -98,12 +98,12 @@ func newWorld(t testing.TB, origins []*origin.Origin, changes ...change) *world 
 		Weir: weirDefaults(),
 	}
 	opt := Options{Rows: 2, Seed: 1, Observe: []func(*Outcome){w.observe}}
+	w.writer = balancer.NewWriter(balancer.WriterOptions{Registry: w.registry})
+	opt.Snapshot = w.writer.Current
 	for _, f := range changes {
 		f(w.conf, &opt)
 	}
-	w.writer = balancer.NewWriter(balancer.WriterOptions{Registry: w.registry})
 	w.writer.SetConfig(w.conf)
-	opt.Snapshot = w.writer.Current
 	w.srv = New(opt)
 	if err := w.srv.Apply(&w.conf.Weir); err != nil {
 		t.Fatal(err)
