@@ -13,8 +13,11 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weirlb/weir/balancer"
+	"github.com/weirlb/weir/balancer/admin"
+	"github.com/weirlb/weir/balancer/proxy"
 	"github.com/weirlb/weir/balancer/proxy/wire"
 	"github.com/weirlb/weir/config"
 	"github.com/weirlb/weir/health"
@@ -148,6 +151,81 @@ func plain(s string) string {
 	return s
 }
 
+// TestLintRulesAreDocumented compares the table of docs/operating.md with the rules of the code.
+func TestLintRulesAreDocumented(t *testing.T) {
+	var known, documented []string
+	for _, r := range config.LintRules() {
+		known = append(known, r.ID+": "+r.Says)
+	}
+	for _, r := range tables(t, "docs/operating.md")["What check warns about"] {
+		documented = append(documented, r.token+": "+r.cells[0])
+	}
+	if diff := gocmp.Diff(known, documented); diff != "" {
+		t.Errorf("docs/operating.md does not list the rules of the code (-code +document):\n%s", diff)
+	}
+}
+
+// TestMetricsAreDocumented compares the table of docs/operating.md with what the collectors say of themselves.
+func TestMetricsAreDocumented(t *testing.T) {
+	collectors := []prometheus.Collector{
+		proxy.NewMetrics(1), &admin.World{}, admin.NewProbes(), &admin.Reloads{}, admin.BuildInfo(admin.Version{}),
+	}
+	self := regexp.MustCompile(`fqName: "([a-z_]+)".*variableLabels: \{([a-z_,]*)\}`)
+	known, documented := map[string]string{}, map[string]string{}
+	for _, c := range collectors {
+		for _, d := range describe(c) {
+			m := self.FindStringSubmatch(d)
+			if m == nil {
+				t.Fatalf("a metric describes itself as %q, which this test does not understand", d)
+			}
+			known[m[1]] = strings.ReplaceAll(m[2], ",", ", ")
+		}
+	}
+	for _, r := range tables(t, "docs/operating.md")["Metrics"] {
+		documented[r.token] = r.cells[0]
+	}
+	if diff := gocmp.Diff(known, documented); diff != "" {
+		t.Errorf("docs/operating.md does not list the metrics of the code with their labels (-code +document):\n%s", diff)
+	}
+}
+
+func describe(c prometheus.Collector) (all []string) {
+	descriptions := make(chan *prometheus.Desc, 64)
+	c.Describe(descriptions)
+	close(descriptions)
+	for d := range descriptions {
+		all = append(all, d.String())
+	}
+	return all
+}
+
+// TestAccessLogIsDocumented compares the table of docs/operating.md with the fields of a line, in their order.
+func TestAccessLogIsDocumented(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.log")
+	log, err := proxy.OpenAccessLog(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Observe(&proxy.Outcome{})
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known, documented []string
+	for _, m := range regexp.MustCompile(`"([a-z_]+)":`).FindAllSubmatch(line, -1) {
+		known = append(known, string(m[1]))
+	}
+	for _, r := range tables(t, "docs/operating.md")["Logs"] {
+		documented = append(documented, r.token)
+	}
+	if diff := gocmp.Diff(known, documented); diff != "" {
+		t.Errorf("docs/operating.md does not list the fields of a line (-code +document):\n%s", diff)
+	}
+}
+
 // TestLinksResolve follows every relative link of every document, down to the heading it names.
 func TestLinksResolve(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]*)\)`)
@@ -209,7 +287,10 @@ func tables(t *testing.T, path string) map[string][]row {
 		if !strings.HasPrefix(line, "| `") {
 			continue
 		}
-		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
 		r := row{strings.Trim(cells[0], "`"), cells[1:]}
 		found[section] = append(found[section], r)
 		if part != "" {
