@@ -48,6 +48,8 @@ type answers struct {
 	known names
 	takes time.Duration
 	log   []string
+	// serving is the writer's revision.
+	serving func() uint64
 }
 
 func (a *answers) Addrs(name string) []netip.Addr {
@@ -67,9 +69,10 @@ func (a *answers) Prepare(names []string) {
 }
 
 func (a *answers) Keep(names []string) {
+	serving := a.serving()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.log = append(a.log, fmt.Sprint("keep ", names))
+	a.log = append(a.log, fmt.Sprintf("keep %v at revision %d", names, serving))
 }
 
 // inBubble runs f with a writer over pools A and B, all up, in virtual time.
@@ -77,6 +80,7 @@ func inBubble(t *testing.T, f func(t *testing.T, w *Writer, table *health.Table,
 	synctest.Test(t, func(t *testing.T) {
 		table, d, n := health.NewTable(), &diary{}, &answers{known: names{}}
 		w := NewWriter(WriterOptions{Registry: NewRegistry(1), Health: table, Names: n, OnSnapshot: d.write})
+		n.serving = func() uint64 { return w.Current().Revision }
 		defer w.Close()
 		f(t, w, table, d, n)
 	})
@@ -88,6 +92,23 @@ func twoPools() *config.Config {
 		Pools:         []config.Pool{pool("A", 2), pool("B", 2)},
 		Monitors:      []config.Monitor{{ID: "m", Type: "tcp"}},
 	}
+}
+
+// What changed before a configuration is in its snapshot, and makes no other one.
+func TestAConfigurationCatchesUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *Writer, table *health.Table, d *diary, _ *answers) {
+		c := twoPools()
+		w.SetConfig(c)
+		d.read()
+		table.Set(picture(&c.Pools[0], "UU"))
+		w.PoolChanged("A")
+		w.SetConfig(twoPools())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := d.read(); !slices.Equal(got, []string{"2 A: Health unknown to Healthy, yes;"}) {
+			t.Errorf("got %q", got)
+		}
+	})
 }
 
 // Many changes within 10 ms make one snapshot, 10 ms after the first of them.
@@ -180,7 +201,7 @@ func TestSetConfig(t *testing.T) {
 		if got := w.Current().Pool("A").Origins[0].Addrs; len(got) != 1 {
 			t.Errorf("addresses %v", got)
 		}
-		if !slices.Equal(n.log, []string{"prepare [one.test]", "keep [one.test]"}) {
+		if !slices.Equal(n.log, []string{"prepare [one.test]", "keep [one.test] at revision 2"}) {
 			t.Errorf("names: %q", n.log)
 		}
 		if w.Current().Revision != 2 {
