@@ -7,9 +7,10 @@ SHELL       := /bin/bash
 BIN     := bin/weir
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-# Git may refuse to answer in a clone owned by somebody else (a build as root, a container); the version is passed
-# by -ldflags instead, so that such a build does not fail.
+# Git may refuse to answer in a clone owned by somebody else (a build as root, a container). The commit is stamped into
+# bin/weir only where it answers, so that such a build does not fail.
 export GOFLAGS := $(filter-out -buildvcs=%,$(GOFLAGS)) -buildvcs=false
+BUILDVCS := $(if $(shell git rev-parse HEAD 2>/dev/null),auto,false)
 
 # Tools are pinned here and not in go.mod, which holds only what ships. Name a binary to skip building one:
 #   make check GOLANGCI_LINT=/usr/local/bin/golangci-lint
@@ -28,7 +29,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/weir (static; VERSION=… names the version)
-	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/weir
+	CGO_ENABLED=0 go build -buildvcs=$(BUILDVCS) -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/weir
 
 .PHONY: demo
 demo: build ## watch a pool steer, fail over and recover (DEMO_FLAGS="--for 20s" ends by itself)
