@@ -39,7 +39,7 @@ type cell struct{ inverse, ln float64 }
 
 var logarithms = func() (cells [1 << cellBits]cell) {
 	for i := range cells {
-		centre := 1 + (float64(i)+0.5)/(1<<cellBits)
+		centre := 1 + float64((float64(i)+0.5)/(1<<cellBits))
 		inverse := float64(float32(1 / centre))
 		cells[i] = cell{inverse, slowLn(1 / inverse)}
 	}
