@@ -78,15 +78,17 @@ func (l *loader) checkOrigins(n *node, p *Pool) {
 	if len(p.Origins) == 0 {
 		l.errorAt(list, "origins is empty", "at least one origin")
 	}
-	names, endpoints := map[string]int{}, map[string]int{}
+	names := uniqueness{l: l, list: list, member: "name", what: "origin name", want: "names that are unique within the pool"}
+	endpoints := uniqueness{l: l, list: list, member: "address", what: "origin address"}
 	for i := range p.Origins {
 		o := &p.Origins[i]
 		if o.Address == "" {
 			continue // reported when it was read
 		}
-		l.firstOf(names, o.Name, i, list, "name", "origin name", "names that are unique within the pool")
-		key, want := l.endpointKey(o)
-		l.firstOf(endpoints, key, i, list, "address", "origin address", want)
+		names.add(i, o.Name, o.Name)
+		var key string
+		key, endpoints.want = l.endpointKey(o)
+		endpoints.add(i, key, o.Address)
 	}
 }
 
@@ -100,15 +102,27 @@ func (l *loader) endpointKey(o *Origin) (key, want string) {
 	return key + " " + strconv.Itoa(o.Port) + " " + o.VirtualNetworkID, "another address or port"
 }
 
-// firstOf reports the element i of list as a repetition when key was seen before.
-func (l *loader) firstOf(seen map[string]int, key string, i int, list *node, member, what, want string) {
-	first, twice := seen[key]
-	if !twice {
-		seen[key] = i
+// uniqueness watches one member over the elements of a list.
+type uniqueness struct {
+	l                  *loader
+	list               *node
+	member, what, want string
+	first              map[string]int // by key: the element that has it
+}
+
+// add takes the element i of the list in, and reports it when another one has its key. shown is the key as it was
+// written.
+func (u *uniqueness) add(i int, key, shown string) {
+	first, twice := u.first[key]
+	if twice {
+		u.l.errorAt(in(u.list.children[i], u.member), fmt.Sprintf("%s %s is used twice, first at %s",
+			u.what, quote(shown), in(u.list.children[first], u.member).pos()), u.want)
 		return
 	}
-	l.errorAt(in(list.children[i], member), fmt.Sprintf("%s %s is used twice, first at %s",
-		what, quote(strings.Fields(key + " ")[0]), in(list.children[first], member).pos()), want)
+	if u.first == nil {
+		u.first = map[string]int{}
+	}
+	u.first[key] = i
 }
 
 func (l *loader) checkOrigin(n *node, o *Origin) {
@@ -219,10 +233,10 @@ func (l *loader) checkMonitorHost(n *node, f HeaderField) {
 }
 
 func (l *loader) checkGroup(n *node, g *MonitorGroup) {
-	seen := map[string]int{}
+	members := uniqueness{l: l, list: n.get("members"), member: "monitor_id", what: "monitor", want: "every monitor once"}
 	for i, m := range g.Members {
 		if m.MonitorID != "" {
-			l.firstOf(seen, m.MonitorID, i, n.get("members"), "monitor_id", "monitor", "every monitor once")
+			members.add(i, m.MonitorID, m.MonitorID)
 		}
 	}
 }

@@ -125,14 +125,16 @@ func (l *loader) checkDataCenters(n *node, w *Weir) {
 		}
 		return
 	}
-	seen := map[string]int{}
+	pops := uniqueness{l: l, list: list, member: "pop", what: "data centre", want: "every data centre once"}
 	for i := range w.DataCenters {
-		d := &w.DataCenters[i]
-		if d.PoP == "" && !failedText(list.children[i].get("pop")) {
-			l.errorAt(list.children[i], "pop is missing", "every data centre has a pop")
+		d, n := &w.DataCenters[i], list.children[i]
+		if d.PoP == "" {
+			if n.kind == '{' && !failedText(n.get("pop")) {
+				l.errorAt(n, "pop is missing", "every data centre has a pop")
+			}
 			continue
 		}
-		l.firstOf(seen, d.PoP, i, list, "pop", "data centre", "every data centre once")
-		l.completePlace(list.children[i], d, w.Pops)
+		pops.add(i, d.PoP, d.PoP)
+		l.completePlace(n, d, w.Pops)
 	}
 }
