@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -223,6 +224,29 @@ func TestAccessLogIsDocumented(t *testing.T) {
 	}
 	if diff := gocmp.Diff(known, documented); diff != "" {
 		t.Errorf("docs/operating.md does not list the fields of a line (-code +document):\n%s", diff)
+	}
+}
+
+// TestFlagsAreDocumented compares the table of the README with what `weir serve --help` says.
+func TestFlagsAreDocumented(t *testing.T) {
+	help, err := exec.Command("go", "run", "./cmd/weir", "serve", "--help").Output()
+	if err != nil {
+		t.Fatalf("go run ./cmd/weir serve --help: %v", err)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := func(text []byte, line string) (names []string) {
+		for _, m := range regexp.MustCompile(line).FindAllSubmatch(text, -1) {
+			names = append(names, string(m[1]))
+		}
+		return slices.DeleteFunc(names, func(name string) bool { return name == "help" })
+	}
+	known := flags(help, `(?m)^ +(?:-\w, )?--([a-z-]+)`)
+	documented := flags(readme, "(?m)^\\| `--([a-z-]+)")
+	if diff := gocmp.Diff(known, documented); diff != "" || len(known) == 0 {
+		t.Errorf("README.md does not list the flags of weir serve (-code +document):\n%s", diff)
 	}
 }
 
