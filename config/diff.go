@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,9 +67,13 @@ var stamps = []string{"modified_on", "created_on", "created_at", "updated_at"}
 
 // diffMembers compares two objects as they would be written.
 func diffMembers[T any](d *differ, what string, s *schema[T], old, now *T, skip ...string) {
+	before, after := written(s, old, false), written(s, now, false)
+	if bytes.Equal(before, after) {
+		return // the usual case, and parsing is slow
+	}
 	skip = append(skip, stamps...)
-	open := [2]*node{tree(s, old, false), tree(s, now, false)}
-	masked := [2]*node{tree(s, old, true), tree(s, now, true)}
+	open := [2]*node{mustParse(string(before)), mustParse(string(after))}
+	masked := [2]*node{mustParse(string(written(s, old, true))), mustParse(string(written(s, now, true)))}
 	for _, name := range memberUnion(open[0], open[1]) {
 		if !slices.Contains(skip, name) {
 			d.values(what+": "+name, open[0].get(name), open[1].get(name), masked[0].get(name), masked[1].get(name))
@@ -76,9 +81,8 @@ func diffMembers[T any](d *differ, what string, s *schema[T], old, now *T, skip 
 	}
 }
 
-// tree is an object as it would be written, parsed.
-func tree[T any](s *schema[T], t *T, redact bool) *node {
-	return mustParse(string(encode(redact, func(w *writer) { s.write(w, t) })))
+func written[T any](s *schema[T], t *T, redact bool) []byte {
+	return encode(redact, func(w *writer) { s.write(w, t) })
 }
 
 // memberUnion lists the members of both objects, sorted.

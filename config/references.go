@@ -87,6 +87,9 @@ func (l *loader) checkReferences() {
 
 func (l *loader) checkMonitorReferences(p *Pool, n *node) {
 	assumed := func() string {
+		if l.opt.Strict {
+			return "the id of an object that was read too"
+		}
 		m, ok := l.cfg.MonitorOf(p)
 		if !ok {
 			return "the pool is not monitored"
