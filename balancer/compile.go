@@ -42,7 +42,7 @@ func Build(prev *Snapshot, in Inputs, changed Changed) *Snapshot {
 	}
 	next := *prev
 	next.pools = slices.Clone(prev.pools)
-	stale := map[int]bool{} // load balancers that see pools come or go
+	stale := map[int][]int{} // load balancers that see pools come or go, and the positions of these
 	for _, id := range changed.Pools {
 		i, known := prev.index.pool[id]
 		if !known {
@@ -50,15 +50,15 @@ func Build(prev *Snapshot, in Inputs, changed Changed) *Snapshot {
 		}
 		next.pools[i] = prev.pools[i].refresh(in)
 		if !sameService(prev.pools[i], next.pools[i]) {
-			for _, user := range next.index.users[i] {
-				stale[user] = true
+			for _, u := range next.index.users[i] {
+				stale[u.lb] = append(stale[u.lb], u.at)
 			}
 		}
 	}
 	if len(stale) > 0 {
 		next.lbs = slices.Clone(prev.lbs)
-		for i := range stale {
-			next.lbs[i] = prev.lbs[i].refresh(next.pools)
+		for i, at := range stale {
+			next.lbs[i] = prev.lbs[i].follow(next.pools, at)
 		}
 	}
 	return &next
@@ -77,8 +77,8 @@ func join(prev *Snapshot, in Inputs) *Snapshot {
 	}
 	for i := range c.LoadBalancers {
 		lb := newLoadBalancer(&c.LoadBalancers[i], s.index)
-		for _, pool := range lb.pools {
-			s.index.users[pool] = append(s.index.users[pool], i)
+		for at, pool := range lb.pools {
+			s.index.users[pool] = append(s.index.users[pool], use{lb: i, at: at})
 		}
 		s.lbs = append(s.lbs, lb.refresh(s.pools))
 	}
@@ -90,7 +90,7 @@ func newIndex(c *config.Config) *index {
 		hosts:    newHosts(),
 		disabled: newHosts(),
 		pool:     make(map[string]int, len(c.Pools)),
-		users:    make([][]int, len(c.Pools)),
+		users:    make([][]use, len(c.Pools)),
 		names:    map[string][]int{},
 		here:     c.Weir.Location.PoP,
 	}
@@ -153,6 +153,25 @@ func (x *index) position(id string) int {
 		panic("BUG: a load balancer names pool " + id + ", which is not in the configuration")
 	}
 	return i
+}
+
+// follow is lb after some of its candidates, by position, began or ceased to serve. Where no place sees anything
+// differently, a bit for each is all there is to change.
+func (lb *LoadBalancer) follow(pools []*Pool, changed []int) *LoadBalancer {
+	local := func(at int) bool { return pools[lb.pools[at]].places != nil }
+	if lb.places != nil || slices.ContainsFunc(changed, local) {
+		return lb.refresh(pools)
+	}
+	next := *lb
+	next.open = slices.Clone(lb.open)
+	for _, at := range changed {
+		if pools[lb.pools[at]].global.why == Yes {
+			next.open.Add(at)
+		} else {
+			next.open.Remove(at)
+		}
+	}
+	return &next
 }
 
 // refresh is lb with the pools that serve now.

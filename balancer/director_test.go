@@ -630,6 +630,17 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("globally the pool is %v", state)
 	}
 
+	// Regions are no data centres: their verdicts are part of the global one and nothing else (behaviour H10).
+	regional := *p
+	regional.Local = false
+	w.table.Set(&regional)
+	w.refresh("A")
+	if d := w.direct(1); d.Pool.Config.ID != "A" {
+		t.Errorf("with a region called like the data centre, to %s", where(d))
+	}
+
+	w.table.Set(p)
+	w.refresh("A")
 	p = picture(w.snapshot.Pool("A").Config, "UU")
 	p.Local = true
 	w.table.Set(p)

@@ -101,10 +101,12 @@ func TestDirectAgainstTheModel(t *testing.T) {
 		check := func() {
 			m.check(t, s)
 			fresh := Build(nil, in(), Changed{Config: true})
-			for seed := range uint64(4) {
-				a, b := s.Direct(client(seed, seed), &Trail{}), fresh.Direct(client(seed, seed), &Trail{})
+			for seed, pop := range []string{"", "FRA", "AMS", "SIN"} {
+				r := client(uint64(seed), uint64(seed))
+				r.Place = &config.Place{PoP: pop}
+				a, b := s.Direct(r, &Trail{}), fresh.Direct(r, &Trail{})
 				if where(a) != where(b) {
-					t.Fatalf("step by step %s, from scratch %s", where(a), where(b))
+					t.Fatalf("from %q: step by step %s, from scratch %s", pop, where(a), where(b))
 				}
 			}
 		}
@@ -113,7 +115,7 @@ func TestDirectAgainstTheModel(t *testing.T) {
 			"health": func(t *rapid.T) {
 				p := &m.config.Pools[rapid.IntRange(0, len(m.config.Pools)-1).Draw(t, "pool")]
 				m.statuses[p.ID] = rapid.StringOfN(rapid.SampledFrom([]rune("UUD?")), 6, 6, -1).Draw(t, "health")
-				table.Set(picture(p, m.statuses[p.ID]))
+				table.Set(randomPlaces(t, picture(p, m.statuses[p.ID])))
 				s = Build(s, in(), Changed{Pools: []string{p.ID}})
 			},
 			"names": func(t *rapid.T) {
@@ -175,6 +177,19 @@ func (m *model) check(t *rapid.T, s *Snapshot) {
 			t.Fatalf("the retry: %s, want one of %v of %s\n%s", where(d), others, pool, told(trail.Steps))
 		}
 	}
+}
+
+// randomPlaces lets two data centres judge for themselves, perhaps.
+func randomPlaces(t *rapid.T, h *health.PoolHealth) *health.PoolHealth {
+	h.Local = rapid.Bool().Draw(t, "local")
+	for i := range h.Origins {
+		h.Origins[i].Places = map[string]health.Verdict{}
+		for _, pop := range []string{"FRA", "AMS"} {
+			letter := rapid.SampledFrom([]byte("UUD?")).Draw(t, pop)
+			h.Origins[i].Places[pop] = health.Verdict{Status: status(letter)}
+		}
+	}
+	return h
 }
 
 // randomConfig has up to four pools of up to six origins of every kind.

@@ -27,10 +27,13 @@ type index struct {
 	hosts    hosts // positions in lbs, of the enabled load balancers
 	disabled hosts // of the disabled ones
 	pool     map[string]int
-	users    [][]int          // by pool: the load balancers that have it among their candidates
+	users    [][]use          // by pool: who has it among the candidates
 	names    map[string][]int // by host name: the pools that have an origin there
 	here     string           // the place of a request that names none
 }
+
+// use is one pool's being a candidate: of a load balancer, at a position in its pools.
+type use struct{ lb, at int }
 
 // LoadBalancer is one host's routing, ready to serve.
 type LoadBalancer struct {
