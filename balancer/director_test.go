@@ -638,6 +638,9 @@ func TestPlaces(t *testing.T) {
 	if d := w.direct(1); d.Pool.Config.ID != "A" {
 		t.Errorf("with a region called like the data centre, to %s", where(d))
 	}
+	if d := w.snapshot.Direct(w.pin(1, "A", 0), &Trail{}); where(d) != "A/o1" || d.Reason != Pinned {
+		t.Errorf("with a region called like the data centre, a session to %s", where(d))
+	}
 
 	w.table.Set(p)
 	w.refresh("A")

@@ -13,7 +13,7 @@ import (
 type Snapshot struct {
 	Revision uint64 // of the configuration
 	Config   *config.Config
-	// Trusted are the peers whose word on the client's address is taken: the last argument but two of ResolveClient.
+	// Trusted are the peers whose word on the client's address ResolveClient takes (behaviour C1).
 	Trusted []netip.Prefix
 
 	index *index
