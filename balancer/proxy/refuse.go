@@ -55,8 +55,8 @@ func (x *exchange) say(status int, reason string) (keep bool) {
 }
 
 func (x *exchange) sayBody(status int, reason, kind string, body []byte) (keep bool) {
-	unread := !x.body.Done()
-	x.mayKeep = x.mayKeep && !unread && !x.srv.draining.Load()
+	x.unread = !x.body.Done()
+	x.mayKeep = x.mayKeep && !x.unread && !x.srv.draining.Load()
 	x.res.Status, x.began = status, true
 	b := append(x.out[:0], "HTTP/1.1 "...)
 	b = append(strconv.AppendInt(b, int64(status), 10), ' ')
@@ -84,10 +84,7 @@ func (x *exchange) sayBody(status int, reason, kind string, body []byte) (keep b
 	}
 	x.out = b
 	if x.toClient(b) != balancer.OK {
-		return false
-	}
-	if unread {
-		x.linger()
+		x.mayKeep, x.unread = false, false // nobody listens
 	}
 	return x.mayKeep
 }
@@ -143,6 +140,9 @@ func (c *client) refuseHead(status int, class balancer.Class, cause string) {
 	x.body.Reset(wire.UntilClose, 0, x.set.wire) // whatever follows is not a request
 	x.say(status, cause)
 	x.observe()
+	if x.unread {
+		x.linger()
+	}
 	x.free()
 }
 

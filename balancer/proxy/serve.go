@@ -27,6 +27,7 @@ type exchange struct {
 	text    []byte // client and peer addresses, ray: short texts that edits borrow
 	stamp   []byte // Date
 	mayKeep bool
+	unread  bool // the answer left part of the request unread
 
 	oc        *originConn // of the present attempt
 	up        upload
@@ -62,7 +63,7 @@ func newExchange(c *client, set *settings) *exchange {
 	x.res = Outcome{Start: time.Now(), Peer: c.peer.Addr(), Client: c.peer.Addr(), Secure: c.secure}
 	x.head.Method, x.head.Target, x.head.Version, x.edits.Ray = nil, nil, 0, nil // until this head is read
 	x.sent, x.interims, x.continued, x.heard, x.began, x.mayKeep = 0, 0, false, false, false, false
-	x.failed = balancer.OK
+	x.failed, x.unread = balancer.OK, false
 	x.up.wait, x.up.class, x.up.cause, x.up.bytes = nil, balancer.OK, "", 0
 	x.up.done.Store(false)
 	x.trail.Reset()
@@ -85,6 +86,9 @@ func (x *exchange) run(mayKeep bool) (keep bool) {
 			keep = x.panicked(v)
 		}
 		x.observe()
+		if x.unread {
+			x.linger()
+		}
 	}()
 	return x.serve()
 }

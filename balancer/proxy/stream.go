@@ -68,7 +68,9 @@ func (s *netStream) fill(l *link) error {
 func (s *netStream) read(l *link) (int, error) {
 	if s.tls {
 		n, err := s.conn.Read(l.room())
-		l.release()
+		if n == 0 {
+			l.release()
+		}
 		return n, err
 	}
 	s.rl, s.rn, s.rerr = l, 0, nil
