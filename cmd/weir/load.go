@@ -1,0 +1,69 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"os"
+	"slices"
+
+	"github.com/weirlb/weir/config"
+)
+
+// load reads and checks what paths stand for. The Config is nil when a Problem is an error.
+func load(paths []string, opt config.Options) (*config.Config, []config.Problem) {
+	sources, problems := config.ReadPaths(paths)
+	return loadSources(sources, problems, opt)
+}
+
+func loadSources(sources []config.Source, unread []config.Problem, opt config.Options) (*config.Config, []config.Problem) {
+	cfg, problems := config.Load(sources, opt)
+	problems = append(slices.Clone(unread), problems...)
+	config.SortProblems(problems)
+	if slices.ContainsFunc(problems, isError) {
+		return nil, problems
+	}
+	return cfg, problems
+}
+
+// fingerprint tells apart what was read: files by name and content.
+type fingerprint [sha256.Size]byte
+
+// fingerprintOf covers sources, and the other files that a configuration names. A file that cannot be read counts as
+// one of its own kind.
+func fingerprintOf(sources []config.Source, others []string) (f fingerprint) {
+	h := sha256.New()
+	for _, s := range sources {
+		add(h, s.Name, s.Data)
+	}
+	for _, name := range others {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			data = []byte(err.Error())
+		}
+		add(h, name, data)
+	}
+	h.Sum(f[:0])
+	return f
+}
+
+func add(h hash.Hash, name string, data []byte) {
+	fmt.Fprintf(h, "%d %s %d ", len(name), name, len(data))
+	h.Write(data)
+}
+
+// certificateFiles are the files that a reload reads beside the sources.
+func certificateFiles(w *config.Weir) []string {
+	files := []string{w.Origins.CAFile, w.Origins.ClientCert, w.Origins.ClientKey}
+	for _, l := range w.Listen {
+		for _, c := range l.TLS {
+			files = append(files, c.Cert, c.Key)
+		}
+	}
+	return slices.DeleteFunc(files, func(name string) bool { return name == "" })
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
