@@ -229,9 +229,9 @@ func TestAccessLogIsDocumented(t *testing.T) {
 
 // TestFlagsAreDocumented compares the table of the README with what `weir serve --help` says.
 func TestFlagsAreDocumented(t *testing.T) {
-	help, err := exec.Command("go", "run", "./cmd/weir", "serve", "--help").Output()
+	help, err := exec.Command("go", "run", "./cmd/weir", "serve", "--help").CombinedOutput()
 	if err != nil {
-		t.Fatalf("go run ./cmd/weir serve --help: %v", err)
+		t.Fatalf("go run ./cmd/weir serve --help: %v\n%s", err, help)
 	}
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
