@@ -29,13 +29,7 @@ type timeouts struct {
 
 func newSettings(w *config.Weir) (*settings, error) {
 	s := &settings{limits: w.Limits, scheme: w.Origins.Scheme, place: w.Location}
-	l := &s.limits
-	if l.ClientConnections == 0 {
-		l.ClientConnections = autoConnections()
-	}
-	if l.OriginConnections == 0 {
-		l.OriginConnections = autoConnections()
-	}
+	l := &w.Limits
 	s.wire = wire.Limits{URI: l.URI, Field: l.HeaderField, Header: l.Header, Fields: l.HeaderFields}
 	t := &w.Timeouts
 	s.timeouts = timeouts{
@@ -48,16 +42,6 @@ func newSettings(w *config.Weir) (*settings, error) {
 	s.originIO, err = originTLS(&w.Origins)
 	return s, err
 }
-
-// Descriptors assumed where the system does not say, and the most that count: a table for more would be its own limit.
-const (
-	fewDescriptors  = 1024
-	manyDescriptors = 1 << 21
-)
-
-// autoConnections is the client table's size, and each origin's, where limits leave it open: half of the descriptors
-// beyond a reserve for listeners, files and probes, since each client needs one and its origin connection another.
-func autoConnections() int { return max((descriptors()-256)/2, 16) }
 
 // originTLS is how TLS is spoken to origins; the server name is added per connection.
 func originTLS(o *config.Origins) (*tls.Config, error) {
