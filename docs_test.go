@@ -250,6 +250,24 @@ func TestFlagsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestDependenciesAreDocumented compares the README's table with what go.mod requires directly.
+func TestDependenciesAreDocumented(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known, documented []string
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllSubmatch(mod, -1) {
+		known = append(known, string(m[1]))
+	}
+	for _, r := range tables(t, "README.md")["Dependencies"] {
+		documented = append(documented, r.token)
+	}
+	if diff := gocmp.Diff(sorted(known), sorted(documented)); diff != "" {
+		t.Errorf("README.md does not list the direct requirements of go.mod (-go.mod +README):\n%s", diff)
+	}
+}
+
 // TestLinksResolve follows every relative link of every document, down to the heading it names.
 func TestLinksResolve(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]*)\)`)
