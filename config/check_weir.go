@@ -102,7 +102,7 @@ func (l *loader) completePlace(n *node, p *Place, pops map[string]Place) {
 	if p.Country == "" {
 		p.Country = known.Country
 	}
-	if nowhere(p) {
+	if !p.Located() {
 		p.Latitude, p.Longitude = known.Latitude, known.Longitude
 	}
 	if p.Region == "" {

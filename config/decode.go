@@ -47,6 +47,19 @@ func omitted[T, V any](name string, field func(*T) *V, c codec[V]) member[T] {
 	return m
 }
 
+// given is a map that is left out only when it was not given: an empty one overrides too.
+func given[T, V any](name string, field func(*T) *map[string]V, c codec[map[string]V]) member[T] {
+	m := omitted(name, field, c)
+	m.omit = func(t *T) bool { return *field(t) == nil }
+	read := m.read
+	m.read = func(l *loader, n *node, t *T) {
+		if read(l, n, t); n.kind == '{' && *field(t) == nil {
+			*field(t) = map[string]V{}
+		}
+	}
+	return m
+}
+
 // dropped is a member that is accepted and not kept.
 func dropped[T any](name string) member[T] {
 	return member[T]{name: name, dropped: true, read: func(*loader, *node, *T) {}, omit: func(*T) bool { return true }}
@@ -100,6 +113,10 @@ func (s *schema[T]) readMember(l *loader, n *node, t *T, m *member[T]) {
 		l.errorAt(n, m.name+" is missing", "every "+spoken(s.kind)+" has one")
 		return
 	}
+	s.fillMember(l, t, m)
+}
+
+func (s *schema[T]) fillMember(l *loader, t *T, m *member[T]) {
 	if d := l.defaultOf(s.kind + "." + m.name); d != nil {
 		m.read(l, d, t)
 	} else if m.fill {
@@ -107,8 +124,15 @@ func (s *schema[T]) readMember(l *loader, n *node, t *T, m *member[T]) {
 	}
 }
 
+// fillDefaults makes t what an object without any members is read as, required ones apart.
+func (s *schema[T]) fillDefaults(l *loader, t *T) {
+	for i := range s.members {
+		s.fillMember(l, t, &s.members[i])
+	}
+}
+
 // nouns are the kinds of objects that are spoken of with an article; the others go by their JSON names.
-var nouns = []string{"pool", "origin", "monitor", "monitor_group", "group_member", "load_balancer", "document", "rule", "pool_set", "place", "pop"}
+var nouns = []string{"pool", "origin", "monitor", "monitor_group", "group_member", "load_balancer", "document", "rule", "pool_set", "place", "webhook", "pop"}
 
 // spoken is a kind of object in a sentence.
 func spoken(kind string) string {

@@ -14,6 +14,8 @@ type writer struct {
 	enc *jsontext.Encoder
 	// redact hides what may be a secret.
 	redact bool
+	// asGiven leaves what was implied to be implied again.
+	asGiven bool
 }
 
 func (w *writer) token(t jsontext.Token) { w.check(w.enc.WriteToken(t)) }
@@ -29,7 +31,7 @@ func (w *writer) check(err error) {
 func encode(redact bool, write func(*writer), opts ...jsontext.Options) []byte {
 	var b bytes.Buffer
 	opts = append(opts, jsontext.PreserveRawStrings(true), jsontext.AllowDuplicateNames(true))
-	write(&writer{jsontext.NewEncoder(&b, opts...), redact})
+	write(&writer{enc: jsontext.NewEncoder(&b, opts...), redact: redact})
 	return bytes.TrimSpace(b.Bytes())
 }
 
@@ -117,7 +119,10 @@ func explicit(c *Config) *[]LoadBalancer {
 // JSON is c as one document that Load accepts: indented, defaults filled in, members in a stable order and left out
 // where the API leaves them out. With redact, values that may be secrets are replaced, and the text is for people.
 func (c *Config) JSON(redact bool) []byte {
-	text := encode(redact, func(w *writer) { documentSchema.write(w, c) }, jsontext.WithIndent("  "))
+	text := encode(redact, func(w *writer) {
+		w.asGiven = true
+		documentSchema.write(w, c)
+	}, jsontext.WithIndent("  "))
 	return append(text, '\n')
 }
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -161,62 +160,6 @@ var groupMemberSchema = schema[GroupMember]{
 		omitted("updated_at", func(m *GroupMember) *Timestamp { return &m.UpdatedAt }, timestamp),
 	},
 	unknown: func(m *GroupMember) *[]Unknown { return &m.Unknown },
-}
-
-var balancerSchema = schema[LoadBalancer]{
-	kind: "load_balancer",
-	members: []member[LoadBalancer]{
-		omitted("id", func(b *LoadBalancer) *string { return &b.ID }, idText),
-		omitted("created_on", func(b *LoadBalancer) *Timestamp { return &b.CreatedOn }, timestamp),
-		omitted("modified_on", func(b *LoadBalancer) *Timestamp { return &b.ModifiedOn }, timestamp),
-		omitted("zone_name", func(b *LoadBalancer) *string { return &b.ZoneName }, str),
-		always("name", func(b *LoadBalancer) *string { return &b.Name }, checked("a host name, or \"*.\" and a host name", isBalancerName)).must(),
-		always("description", func(b *LoadBalancer) *string { return &b.Description }, str),
-		always("enabled", func(b *LoadBalancer) *bool { return &b.Enabled }, boolean),
-		always("proxied", func(b *LoadBalancer) *bool { return &b.Proxied }, boolean),
-		always("ttl", func(b *LoadBalancer) *int { return &b.TTL }, integer(0, 1<<31-1)).
-			omitIf(func(b *LoadBalancer) bool { return b.Proxied && b.TTL == 0 }),
-		always("default_pools", func(b *LoadBalancer) *[]string { return &b.DefaultPools }, listOf(idText)).must(),
-		always("fallback_pool", func(b *LoadBalancer) *string { return &b.FallbackPool }, idText).must(),
-		always("region_pools", func(b *LoadBalancer) *map[string][]string { return &b.RegionPools }, poolsBy("a region, one of "+regionWords, canonicalRegion)),
-		omitted("country_pools", func(b *LoadBalancer) *map[string][]string { return &b.CountryPools }, poolsBy("a country code of two letters", canonicalCountry)),
-		always("pop_pools", func(b *LoadBalancer) *map[string][]string { return &b.PopPools }, poolsBy("a data-centre code such as LAX", canonicalPoP)),
-		always("steering_policy", func(b *LoadBalancer) *string { return &b.SteeringPolicy }, enum("off", "geo", "random", "dynamic_latency", "proximity",
-			"least_outstanding_requests", "least_connections")).blankIsOut(),
-		always("session_affinity", func(b *LoadBalancer) *string { return &b.SessionAffinity }, enum("none", "cookie", "ip_cookie", "header")).blankIsOut(),
-		always("networks", func(b *LoadBalancer) *[]string { return &b.Networks }, listOf(str)),
-		notYet("random_steering", randomSteeringShape),
-		notYet("adaptive_routing", adaptiveRoutingShape),
-		notYet("location_strategy", locationStrategyShape),
-		notYet("session_affinity_ttl", wholeShape(0, 604800)),
-		notYet("session_affinity_attributes", affinityShape),
-		notYet("rules", listShape(ruleShape)),
-		notYet("pool_sets", listShape(poolSetShape)),
-		notYet("tunnel_id", stringShape(0)),
-	},
-	unknown: func(b *LoadBalancer) *[]Unknown { return &b.Unknown },
-	begin:   func(_ *loader, n *node, b *LoadBalancer) { b.Pos = n.pos() },
-	finish:  (*loader).checkBalancer,
-}
-
-// notYet is a member that is checked for its shape and kept as it is until it acts.
-func notYet(name string, s shape) member[LoadBalancer] {
-	held := func(b *LoadBalancer) int {
-		return slices.IndexFunc(b.NotYetActing, func(u Unknown) bool { return u.Name == name })
-	}
-	return member[LoadBalancer]{
-		name: name,
-		read: func(l *loader, n *node, b *LoadBalancer) {
-			s(l, n)
-			b.NotYetActing = append(b.NotYetActing, keep(n))
-		},
-		write: func(w *writer, b *LoadBalancer) { w.raw(b.NotYetActing[held(b)].JSON) },
-		omit:  func(b *LoadBalancer) bool { return held(b) < 0 },
-	}
-}
-
-func poolsBy(wantKey string, key func(string) (string, bool)) codec[map[string][]string] {
-	return mapOf(wantKey, key, listOf(idText))
 }
 
 // hostHeader is an origin's header object, of which the API knows one member with one value.

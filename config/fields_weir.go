@@ -25,7 +25,7 @@ var weirSchema = schema[Weir]{
 		always("data_centers", func(w *Weir) *[]Place { return &w.DataCenters }, listOf(placeSchema.codec())),
 		always("regions", func(w *Weir) *map[string]Region { return &w.Regions },
 			mapOf("a region, one of "+regionWords, canonicalRegion, stagingSchema.codec())),
-		always("pops", func(w *Weir) *map[string]Place { return &w.Pops }, mapOf("a data-centre code such as FRA", canonicalPoP, popSchema.codec())),
+		always("pops", func(w *Weir) *map[string]Place { return &w.Pops }, mapOf(wantPoP, canonicalPoP, popSchema.codec())),
 		always("identity", func(w *Weir) *Weir { return w }, identitySchema.codec()).filled(),
 		always("origins", func(w *Weir) *Origins { return &w.Origins }, originsSchema.codec()).filled(),
 		always("sessions", func(w *Weir) *Sessions { return &w.Sessions }, sessionsSchema.codec()).filled(),
@@ -107,14 +107,12 @@ func isListenAddress(s string) bool {
 
 var placeMembers = []member[Place]{
 	omitted("region", func(p *Place) *string { return &p.Region }, region).blankIsOut(),
-	omitted("country", func(p *Place) *string { return &p.Country }, checked("a country code of two letters", canonicalCountry)).blankIsOut(),
-	always("latitude", func(p *Place) *float64 { return &p.Latitude }, number(-90, 90)).omitIf(nowhere),
-	always("longitude", func(p *Place) *float64 { return &p.Longitude }, number(-180, 180)).omitIf(nowhere),
+	omitted("country", func(p *Place) *string { return &p.Country }, country).blankIsOut(),
+	always("latitude", func(p *Place) *float64 { return &p.Latitude }, number(-90, 90)).omitIf(unlocated),
+	always("longitude", func(p *Place) *float64 { return &p.Longitude }, number(-180, 180)).omitIf(unlocated),
 }
 
-func nowhere(p *Place) bool { return p.Latitude == 0 && p.Longitude == 0 }
-
-var pop = checked("a data-centre code such as FRA", canonicalPoP)
+func unlocated(p *Place) bool { return !p.Located() }
 
 // placeSchema leaves the pop and the region to checkWeir: they may come from weir.pops.
 var placeSchema = schema[Place]{

@@ -241,30 +241,31 @@ func (l *loader) lintUnused(found finding) {
 		}
 	}
 	for i := range l.cfg.Pools {
-		if p := &l.cfg.Pools[i]; !used[p.ID] && !l.namedInRaw(p.ID) {
+		if p := &l.cfg.Pools[i]; !used[p.ID] {
 			found(in(l.pools[i], "id"), "no load balancer names pool "+p.Name, "a load balancer that does, or no pool")
 		}
 	}
 }
 
-// poolsOf lists the pools that b's decoded fields name, with repetitions.
+// poolsOf lists the pools that b names anywhere, with repetitions.
 func poolsOf(b *LoadBalancer) []string {
 	list := append([]string{b.FallbackPool}, b.DefaultPools...)
-	for _, byPlace := range []map[string][]string{b.RegionPools, b.CountryPools, b.PopPools} {
-		for _, pools := range byPlace {
+	byPlace := []map[string][]string{b.RegionPools, b.CountryPools, b.PopPools}
+	for i := range b.Rules {
+		o := &b.Rules[i].Overrides
+		list = append(append(append(list, o.FallbackPool), o.DefaultPools...), o.Pools...)
+		byPlace = append(byPlace, o.RegionPools, o.CountryPools, o.PopPools)
+	}
+	for i := range b.PoolSets {
+		o := &b.PoolSets[i].Overrides
+		list = append(append(list, o.FallbackPool), o.Pools...)
+	}
+	for _, lists := range byPlace {
+		for _, pools := range lists {
 			list = append(list, pools...)
 		}
 	}
 	return list
-}
-
-// namedInRaw looks into the rules and pool sets that do not act yet.
-func (l *loader) namedInRaw(id string) bool {
-	return slices.ContainsFunc(l.cfg.LoadBalancers, func(b LoadBalancer) bool {
-		return slices.ContainsFunc(b.NotYetActing, func(u Unknown) bool {
-			return strings.Contains(string(u.JSON), strconv.Quote(id))
-		})
-	})
 }
 
 func (l *loader) lintSNI(found finding) {

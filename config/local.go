@@ -15,6 +15,8 @@ type Weir struct {
 	TrustedProxies []string // CIDR prefixes; identity.trusted_proxies
 	Origins        Origins
 	Sessions       Sessions
+	Notifications  []Webhook
+	GeoIP          GeoIP
 	DefaultMonitor *Monitor // for pools whose monitor id is not among the objects
 	Timeouts       Timeouts
 	Limits         Limits
@@ -41,11 +43,15 @@ type Admin struct {
 // Place is where something is: a data centre, or where a request is taken to come from.
 type Place struct {
 	PoP       string // data-centre code, such as FRA
+	City      string // for people
 	Region    string // one of Regions
 	Country   string // ISO 3166-1 alpha-2
 	Latitude  float64
 	Longitude float64
 }
+
+// Located reports whether the coordinates are known. Nothing is at 0, 0, in the Gulf of Guinea.
+func (p Place) Located() bool { return p.Latitude != 0 || p.Longitude != 0 }
 
 // Region stages what one region's probes see.
 type Region struct {
@@ -64,10 +70,23 @@ type Origins struct {
 	ClientKey  string
 }
 
-// Sessions holds what session affinity needs (not yet acting).
+// Sessions holds what session affinity needs.
 type Sessions struct {
-	KeyFile        string
-	AlwaysUseHTTPS *bool
+	KeyFile        string // file with the key that signs cookies; "": one of its own, made at the start
+	AlwaysUseHTTPS *bool  // nil: whether the listener speaks TLS
+}
+
+// Webhook takes notifications. Its secret comes from a file or from the environment, never from here.
+type Webhook struct {
+	Name       string
+	URL        string // http or https; may carry a credential, so it is not for logs
+	SecretFile string // holds the value of the request field cf-webhook-auth
+	SecretEnv  string // name of an environment variable that holds it
+}
+
+// GeoIP is where the country of a client's address is looked up.
+type GeoIP struct {
+	Database string // a file in MaxMind's format; "": not looked up
 }
 
 // Timeouts are all finite. JSON takes Go durations ("19s").

@@ -171,32 +171,3 @@ type GroupMember struct {
 	UpdatedAt      Timestamp
 	Unknown        []Unknown
 }
-
-// LoadBalancer routes hosts to pools. Fields that do not act yet are kept as read and reported by Load.
-type LoadBalancer struct {
-	ID              string
-	Name            string // the host name served: exact, or "*." for any depth below
-	Description     string
-	CreatedOn       Timestamp
-	ModifiedOn      Timestamp
-	ZoneName        string
-	Enabled         bool
-	Proxied         bool
-	TTL             int
-	DefaultPools    []string
-	FallbackPool    string
-	RegionPools     map[string][]string
-	CountryPools    map[string][]string
-	PopPools        map[string][]string
-	SteeringPolicy  string
-	SessionAffinity string
-	Networks        []string
-	// NotYetActing holds the raw JSON of the fields that are decoded for shape only until they act:
-	// random_steering, adaptive_routing, location_strategy, session_affinity_ttl, session_affinity_attributes,
-	// rules, pool_sets, tunnel_id.
-	NotYetActing []Unknown
-	Unknown      []Unknown
-	// Implicit is set on the load balancer made up for pools that came without one: it serves every host.
-	Implicit bool
-	Pos      Position
-}

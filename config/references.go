@@ -103,7 +103,7 @@ func (l *loader) checkMonitorReferences(p *Pool, n *node) {
 		l.strictAt(n.get("monitor"), "monitor "+quote(p.Monitor)+" is not among the objects", assumed())
 	}
 	if p.Monitor != "" && p.MonitorGroup != "" {
-		l.warningAt(n.get("monitor_group"), "both monitor and monitor_group are set", "one of them; at Cloudflare the group decides, here the monitor does until groups act")
+		l.warningAt(n.get("monitor_group"), "both monitor and monitor_group are set", "one of them; the group decides and the monitor is ignored")
 	}
 }
 
@@ -119,8 +119,23 @@ func describe(m *Monitor) string {
 
 // checkPoolReferences looks at every place where a load balancer names pools.
 func (l *loader) checkPoolReferences(n *node) {
+	l.checkNamedPools(n)
+	l.mustWeighPools(n.get("random_steering").get("pool_weights"))
+	for _, name := range []string{"rules", "pool_sets"} {
+		for _, e := range elements(n.get(name)) {
+			o := e.get("overrides")
+			l.checkNamedPools(o)
+			l.mustWeighPools(o.get("random_steering").get("pool_weights"))
+			l.mustWeighPools(o.get("pool_weights"))
+		}
+	}
+}
+
+// checkNamedPools looks at the members that a load balancer has and that rules and pool sets override.
+func (l *loader) checkNamedPools(n *node) {
 	l.mustBePool(n.get("fallback_pool"))
 	l.mustBePools(n.get("default_pools"))
+	l.mustBePools(n.get("pools"))
 	for _, name := range []string{"region_pools", "country_pools", "pop_pools"} {
 		if m := n.get(name); m.given() {
 			for _, list := range m.children {
@@ -128,22 +143,31 @@ func (l *loader) checkPoolReferences(n *node) {
 			}
 		}
 	}
-	weights := n.get("random_steering").get("pool_weights")
-	if weights == nil {
+}
+
+// elements are those of a list, none of anything else.
+func elements(n *node) []*node {
+	if !n.given() || n.kind != '[' {
+		return nil
+	}
+	return n.children
+}
+
+// mustWeighPools looks at the keys of a map of weights.
+func (l *loader) mustWeighPools(n *node) {
+	if !n.given() {
 		return
 	}
-	for _, w := range weights.children {
-		if l.cfg.PoolByID(w.name) == nil {
+	for _, w := range n.children {
+		if w.name != "" && l.cfg.PoolByID(w.name) == nil {
 			l.strictAt(w, "pool "+quote(w.name)+" is not among the objects", "its weight has no effect")
 		}
 	}
 }
 
 func (l *loader) mustBePools(n *node) {
-	if n.given() && n.kind == '[' {
-		for _, e := range n.children {
-			l.mustBePool(e)
-		}
+	for _, e := range elements(n) {
+		l.mustBePool(e)
 	}
 }
 
@@ -193,10 +217,9 @@ func (l *loader) addImplicit() {
 	if len(l.cfg.LoadBalancers) > 0 || len(l.cfg.Pools) == 0 {
 		return
 	}
-	b := LoadBalancer{
-		ID: ImplicitID, Enabled: true, Proxied: true, SteeringPolicy: "off", SessionAffinity: "none",
-		Networks: []string{"cloudflare"}, Implicit: true,
-	}
+	var b LoadBalancer
+	balancerSchema.fillDefaults(l, &b)
+	b.ID, b.Proxied, b.TTL, b.SteeringPolicy, b.Implicit = ImplicitID, true, 0, "off", true
 	for i := range l.cfg.Pools {
 		p := &l.cfg.Pools[i]
 		b.DefaultPools = append(b.DefaultPools, p.ID)

@@ -66,23 +66,28 @@ func (c *Config) hints() *index {
 	return c.index
 }
 
-// MonitorOf returns the monitor that probes p, and false when p is not monitored (behaviour P7).
+// GroupOf returns the monitor group that judges p, and false when p names none or one that is not among the objects:
+// such a group is passed over for MonitorOf. A group decides over the pool's own monitor.
+func (c *Config) GroupOf(p *Pool) (*MonitorGroup, bool) {
+	g := c.MonitorGroupByID(p.MonitorGroup)
+	return g, g != nil
+}
+
+// MonitorOf returns the monitor that probes p, and false when p is not monitored (behaviour P7). Of a group's pool it is
+// that of the first voting member whose monitor is known: enough to tell whether the pool is monitored at all, since a
+// group without voters leaves it unmonitored.
 //
-// Until monitor groups act, a group's pool is probed by one monitor (behaviour H20): the pool's own when it is among
-// the objects, else that of the group's first voting member. A pool whose references lead nowhere is probed by
-// weir.default_monitor (behaviour H19), because it was meant to be monitored.
+// A pool whose references lead nowhere is probed by weir.default_monitor (behaviour H19), because it was meant to be
+// monitored.
 func (c *Config) MonitorOf(p *Pool) (*Monitor, bool) {
+	if g, ok := c.GroupOf(p); ok {
+		m := c.firstVoter(g)
+		return m, m != nil
+	}
 	if m := c.MonitorByID(p.Monitor); m != nil {
 		return m, true
 	}
-	group := c.MonitorGroupByID(p.MonitorGroup)
-	if group != nil {
-		if m := c.firstVoter(group); m != nil {
-			return m, true
-		}
-	}
-	dangling := p.Monitor != "" || (p.MonitorGroup != "" && group == nil)
-	if !dangling {
+	if p.Monitor == "" && p.MonitorGroup == "" {
 		return nil, false
 	}
 	if c.Weir.DefaultMonitor != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -73,8 +74,45 @@ func (c *cursor) to(offset int) place {
 
 func (n *node) pos() Position     { return n.src.at(n.at) }
 func (n *node) namePos() Position { return n.src.at(n.nameAt) }
-func (n *node) raw() []byte       { return n.src.data[n.start:n.end] }
-func (n *node) isNull() bool      { return n.kind == 'n' }
+
+// within is the position of a byte of a string's content, which escapes have shifted; beyond the end, the closing quote.
+func (n *node) within(offset int) Position {
+	raw := n.raw()
+	at := 1 // after the opening quote
+	for decoded := 0; at < len(raw)-1; {
+		size, content := escape(raw[at:])
+		if decoded += content; decoded > offset {
+			break
+		}
+		at += size
+	}
+	p := n.at
+	p.col += int32(utf8.RuneCount(raw[:at]))
+	return n.src.at(p)
+}
+
+// escape returns how many bytes the character at the beginning of a string's raw text takes, there and decoded. Two
+// halves of a surrogate pair are one character of four bytes.
+func escape(raw []byte) (size, content int) {
+	switch {
+	case raw[0] != '\\':
+		_, n := utf8.DecodeRune(raw)
+		return n, n
+	case raw[1] != 'u':
+		return 2, 1
+	}
+	code, err := strconv.ParseUint(string(raw[2:6]), 16, 32)
+	if err != nil {
+		panic("BUG: a parsed string has a broken escape: " + err.Error())
+	}
+	if utf16.IsSurrogate(rune(code)) {
+		return 12, 4
+	}
+	return 6, utf8.RuneLen(rune(code))
+}
+
+func (n *node) raw() []byte  { return n.src.data[n.start:n.end] }
+func (n *node) isNull() bool { return n.kind == 'n' }
 
 // given reports whether a member is there and set: null is "unset" for every optional field.
 func (n *node) given() bool { return n != nil && !n.isNull() }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -68,6 +69,32 @@ var timestamp = codec[Timestamp]{
 		l.wrong(n, "a time as in RFC 3339, such as 2026-01-31T12:00:00Z")
 	},
 	func(w *writer, v *Timestamp) { w.token(jsontext.String(v.Text)) },
+}
+
+// upTo is a string of at most this many characters.
+func upTo(most int) codec[string] {
+	return codec[string]{func(l *loader, n *node, v *string) {
+		if !l.expect(n, '"', "a string") {
+			return
+		}
+		if count := utf8.RuneCountInString(n.str); count > most {
+			l.errorAt(n, fmt.Sprintf("%s has %d characters", n.label(), count), fmt.Sprintf("at most %d", most))
+			return
+		}
+		*v = n.str
+	}, writeString}
+}
+
+// fieldUpTo is the value of an answer's field, of at most this many characters.
+func fieldUpTo(most int) codec[string] {
+	text := upTo(most)
+	return codec[string]{func(l *loader, n *node, v *string) {
+		if n.kind == '"' && !isFieldValue(n.str) {
+			l.wrong(n, "a string without control characters")
+			return
+		}
+		text.read(l, n, v)
+	}, writeString}
 }
 
 // booleans
@@ -231,6 +258,15 @@ func listOf[V any](c codec[V]) codec[[]V] {
 			w.token(jsontext.EndArray)
 		},
 	}
+}
+
+// someOf is a list that says nothing when it is empty, which is more likely an oversight than meant.
+func someOf[V any](c codec[[]V]) codec[[]V] {
+	return codec[[]V]{func(l *loader, n *node, v *[]V) {
+		if c.read(l, n, v); n.kind == '[' && len(n.children) == 0 {
+			l.warningAt(n, n.label()+" is empty and overrides nothing", "at least one element, or leave it out")
+		}
+	}, c.write}
 }
 
 // orNull writes an empty list as null.

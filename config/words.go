@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -40,6 +41,16 @@ func canonicalCountry(s string) (string, bool) {
 	ok := len(s) == 2 && isUpper(s[0]) && (isUpper(s[1]) || s == "T1")
 	return s, ok
 }
+
+const (
+	wantCountry = "a country code of two letters"
+	wantPoP     = "a data-centre code such as FRA"
+)
+
+var (
+	country = checked(wantCountry, canonicalCountry)
+	pop     = checked(wantPoP, canonicalPoP)
+)
 
 // canonicalPoP accepts codes in the manner of IATA's, such as FRA.
 func canonicalPoP(s string) (string, bool) {
@@ -149,6 +160,72 @@ func isPath(s string) bool {
 // isBalancerName accepts a host name, or "*." and one.
 func isBalancerName(s string) (string, bool) {
 	return s, isHostName(strings.TrimPrefix(s, "*."))
+}
+
+// SessionHeader is one item of session_affinity_attributes.headers, taken apart.
+type SessionHeader struct {
+	Field string // lower case; "" for cookies
+	// Cookies are the names of the cookies that count; nil, where Field is "", for all of them.
+	Cookies []string
+}
+
+// ParseSessionHeader accepts a field name, "cookie" and "cookie:a,b".
+func ParseSessionHeader(item string) (SessionHeader, bool) {
+	name, cookies, named := strings.Cut(item, ":")
+	isCookie := strings.EqualFold(name, "cookie")
+	switch {
+	case len(item) > mostHeaderItem || (named && !isCookie):
+		return SessionHeader{}, false
+	case named:
+		names := strings.Split(cookies, ",")
+		return SessionHeader{Cookies: names}, !slices.ContainsFunc(names, func(c string) bool { return !isToken(c) })
+	case isCookie:
+		return SessionHeader{}, true
+	}
+	_, ok := isPoolName(name) // the same characters
+	return SessionHeader{Field: strings.ToLower(name)}, ok
+}
+
+const (
+	mostHeaderItem = 100
+	mostHeaders    = 5
+)
+
+// sessionHeaders is what sessions by header are told apart by. More than five would be a key that no client repeats.
+var sessionHeaders = codec[[]string]{func(l *loader, n *node, v *[]string) {
+	item := checked(fmt.Sprintf(`a field name of letters, digits, "-" and "_", "cookie", or "cookie:a,b"; at most %d characters`, mostHeaderItem), func(s string) (string, bool) {
+		_, ok := ParseSessionHeader(s)
+		return s, ok
+	})
+	if listOf(item).read(l, n, v); n.kind != '[' {
+		return
+	}
+	if len(n.children) > mostHeaders {
+		l.errorAt(n, fmt.Sprintf("headers has %d elements", len(n.children)), fmt.Sprintf("at most %d", mostHeaders))
+	}
+	l.distinct(n, *v)
+}, listOf(str).write}
+
+// distinct reports elements that stand for one that is in the list already.
+func (l *loader) distinct(n *node, values []string) {
+	seen := make(map[string]bool, len(values))
+	for i, s := range values {
+		key := strings.ToLower(s)
+		if s != "" && seen[key] {
+			l.errorAt(n.children[i], quote(s)+" is listed twice", "every element once")
+		}
+		seen[key] = true
+	}
+}
+
+// placesIn is a list of different places.
+func placesIn(place codec[string]) codec[[]string] {
+	list := listOf(place)
+	return codec[[]string]{func(l *loader, n *node, v *[]string) {
+		if list.read(l, n, v); n.kind == '[' {
+			l.distinct(n, *v)
+		}
+	}, list.write}
 }
 
 // addressText is an origin's address. Most mistakes have an obvious right form, so each gets its own sentence.
