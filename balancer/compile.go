@@ -360,6 +360,12 @@ type (
 func (o outstanding) Load(i int) int { return o[i].Outstanding() }
 func (o connections) Load(i int) int { return o[i].Connections() }
 
+// RTT implements steering.Live. Round trips are known of pools, not of origins: no policy inside a pool asks for them.
+func (outstanding) RTT(int) (float64, bool) { return 0, false }
+
+// RTT implements steering.Live.
+func (connections) RTT(int) (float64, bool) { return 0, false }
+
 // loads are what a policy wants to know of the origins, nil for one that asks for nothing.
 func loads(policy string, origins []PoolOrigin) steering.Live {
 	living := make([]*Origin, len(origins))

@@ -3,15 +3,19 @@
 //
 //	configuration ─► Compile(policy, targets) ─► Picker          once per change of configuration
 //	                                               │
-//	request ─► Input{Key, Draw, Live} ─► Pick(in, ok) ─► index   for every attempt; ok says who is open
-//	                                     Shares(in, ok)          the exact law of it, to explain and to test
+//	request ─► Input{Key, Draw, …} ─► Pick(in, ok) ─► index   for every attempt; ok says who is open
+//	                                  Shares(in, ok)          the exact law of it, to explain and to test
 //
 // Contract:
 //
 //   - Pick returns a member of ok or None, depends on its arguments alone, and never allocates, whatever the number of
 //     targets. A change of health is a change of ok; nothing is compiled again.
 //   - Target.Weight is in hundredths. Weight 0 is never picked, and None is the answer when nobody open has a weight
-//     (behaviour S2, S3); Equal makes targets for a last resort that must answer nevertheless. Off ignores weights.
+//     (behaviour S2, S3); Equal makes targets for a last resort that must answer nevertheless. Off, geo, dynamic_latency
+//     and proximity ignore weights.
+//   - dynamic_latency picks the shortest round trip that Live knows (G4), proximity the nearest to Input.Place (G5). Those
+//     of which that is not known come last, and ties go by the order of configuration. Taking a target out of ok shows
+//     who comes next.
 //   - random picks in proportion to weight (S4); the least policies to weight/(load+1) (S7, S8), where Live says what load
 //     is; both in exact arithmetic or to the last digits of a float64.
 //   - hash picks by Key and identity, in proportion to weight over all keys (S5). Order does not matter, and health and
@@ -27,4 +31,6 @@
 //	random         6     6     6     7     10    (unequal weights: 10 to 20)
 //	hash           7    18   145    37     49    (unequal weights: 16, 61, 255, 58, 84)
 //	least         17    45    29    26     39
+//	latency       12    26   160  2900  27000    (dynamic_latency and proximity look at every open target)
+//	proximity     49    80   175  1850  17200
 package steering

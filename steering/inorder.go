@@ -2,7 +2,8 @@ package steering
 
 import "math/bits"
 
-// inOrder is `off`: the first open target, in the order of configuration (behaviour P3). Weights do not matter to it.
+// inOrder is `off`, and `geo` within one list: the first open target, in the order of configuration (behaviour P3, G2).
+// Weights do not matter to it.
 type inOrder struct{}
 
 func newInOrder([]Target) Picker { return inOrder{} }
@@ -17,9 +18,5 @@ func (inOrder) Pick(_ Input, ok Set) int {
 }
 
 func (p inOrder) Shares(in Input, ok Set, dst []float64) []float64 {
-	clear(dst)
-	if i := p.Pick(in, ok); i != None {
-		dst[i] = 1
-	}
-	return dst
+	return all(p.Pick(in, ok), dst)
 }

@@ -2,6 +2,7 @@ package steering_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -15,18 +16,24 @@ var (
 	byWeightAndLoad = steeringtest.Proportional(func(weight, load int) float64 {
 		return float64(weight) / float64(load+1)
 	})
+
+	inOrder = steeringtest.First(func(int, int, []steering.Target, steeringtest.Loads) bool { return false })
+	byRTT   = steeringtest.First(func(a, b int, _ []steering.Target, loads steeringtest.Loads) bool {
+		rttA, knownA := loads.RTT(a)
+		rttB, knownB := loads.RTT(b)
+		return knownA && (!knownB || rttA < rttB)
+	})
+	byDistance = steeringtest.First(func(a, b int, targets []steering.Target, _ steeringtest.Loads) bool {
+		return targets[a].Located && (!targets[b].Located || angle(targets[a]) < angle(targets[b])-1e-9)
+	})
 )
 
-// inOrder is the law of off, which does not look at weights.
-func inOrder(targets []steering.Target, ok steering.Set, _ steeringtest.Loads) []float64 {
-	shares := make([]float64, len(targets))
-	for i := range targets {
-		if ok.Has(i) {
-			shares[i] = 1
-			break
-		}
-	}
-	return shares
+// angle is how far a target is from the requests of the suite, by the spherical law of cosines.
+func angle(t steering.Target) float64 {
+	const degree = math.Pi / 180
+	here := steeringtest.Here
+	return math.Acos(math.Sin(here.Lat*degree)*math.Sin(t.Lat*degree) +
+		math.Cos(here.Lat*degree)*math.Cos(t.Lat*degree)*math.Cos((here.Lon-t.Lon)*degree))
 }
 
 func TestPolicies(t *testing.T) {
@@ -36,6 +43,9 @@ func TestPolicies(t *testing.T) {
 		steering.Hash:                     byWeight,
 		steering.LeastOutstandingRequests: byWeightAndLoad,
 		steering.LeastConnections:         byWeightAndLoad,
+		steering.Geo:                      inOrder,
+		steering.DynamicLatency:           byRTT,
+		steering.Proximity:                byDistance,
 	} {
 		t.Run(policy, func(t *testing.T) { steeringtest.Run(t, policy, law) })
 	}
@@ -47,7 +57,7 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 		weight int
 		says   string
 	}{
-		{"round_robin", 100, "not one of hash, least_connections, least_outstanding_requests, off, random"},
+		{"round_robin", 100, "not one of dynamic_latency, geo, hash, least_connections, least_outstanding_requests, off, proximity, random"},
 		{"", 100, `policy ""`},
 		{steering.Random, 101, "target 0 has weight 101; it must be 0 to 100"},
 		{steering.Off, -1, "target 0 has weight -1; it must be 0 to 100"},
@@ -62,6 +72,7 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 func TestNoTargetsHaveNobody(t *testing.T) {
 	for _, policy := range []string{
 		steering.Off, steering.Random, steering.Hash, steering.LeastOutstandingRequests, steering.LeastConnections,
+		steering.Geo, steering.DynamicLatency, steering.Proximity,
 	} {
 		p := steeringtest.Compile(t, policy, nil)
 		if i := p.Pick(steering.Input{}, steering.NewSet(0)); i != steering.None {
@@ -120,6 +131,7 @@ func TestSet(t *testing.T) {
 func BenchmarkPick(b *testing.B) {
 	for _, policy := range []string{
 		steering.Off, steering.Random, steering.Hash, steering.LeastOutstandingRequests, steering.LeastConnections,
+		steering.DynamicLatency, steering.Proximity,
 	} {
 		for _, weights := range []string{"equal", "unequal"} {
 			for _, n := range []int{2, 8, 64, 1024, 10_000} {
@@ -149,6 +161,6 @@ func benchmarkPick(b *testing.B, policy string, equal bool, n int) {
 	for b.Loop() {
 		k++
 		draw := steering.Mix(1, 1, k)
-		p.Pick(steering.Input{Key: draw, Draw: draw, Live: live}, ok)
+		p.Pick(steering.Input{Key: draw, Draw: draw, Live: live, Place: steeringtest.Here}, ok)
 	}
 }

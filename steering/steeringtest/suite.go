@@ -9,11 +9,27 @@ import (
 	"github.com/weirlb/weir/steering"
 )
 
-// Loads is a steering.Live that stands still: as many requests or connections per target.
+// Loads is a steering.Live that stands still: as many requests or connections per target, and as many milliseconds of
+// round trip; no round trip is known of a target without load.
 type Loads []int
 
 // Load implements steering.Live.
 func (l Loads) Load(i int) int { return l[i] }
+
+// RTT implements steering.Live.
+func (l Loads) RTT(i int) (seconds float64, known bool) { return float64(l[i]) / 1000, l[i] > 0 }
+
+// Here is where the requests of the suite are handled.
+var Here = steering.Place{Lat: 50.03, Lon: 8.57, Located: true}
+
+// places are where its targets are, in turn. The third is not said.
+var places = []steering.Place{
+	{Lat: 38.94, Lon: -77.46, Located: true},
+	{Lat: 1.36, Lon: 103.99, Located: true},
+	{},
+	{Lat: 52.31, Lon: 4.76, Located: true},
+	{Lat: -33.95, Lon: 151.18, Located: true},
+}
 
 // All is the set of all of n targets.
 func All(n int) steering.Set { return Only(n, func(int) bool { return true }) }
@@ -29,11 +45,15 @@ func Only(n int, open func(i int) bool) steering.Set {
 	return s
 }
 
-// Targets are targets of the given weights, in hundredths, and fixed identities.
+// Targets are targets of the given weights, in hundredths, and fixed identities and places.
 func Targets(weights ...int) []steering.Target {
 	targets := make([]steering.Target, len(weights))
 	for i, w := range weights {
-		targets[i] = steering.Target{Identity: steering.HashIdentity("target", fmt.Sprint(i)), Weight: w}
+		at := places[i%len(places)]
+		targets[i] = steering.Target{
+			Identity: steering.HashIdentity("target", fmt.Sprint(i)), Weight: w,
+			Lat: at.Lat, Lon: at.Lon, Located: at.Located,
+		}
 	}
 	return targets
 }
@@ -64,11 +84,31 @@ func Count(tb testing.TB, p steering.Picker, targets, n int, ok steering.Set, li
 }
 
 func input(live steering.Live, seed uint64, k int) steering.Input {
-	return steering.Input{Key: steering.Mix(seed, 1, uint64(k)), Draw: steering.Mix(seed, 2, uint64(k)), Live: live}
+	return steering.Input{
+		Key: steering.Mix(seed, 1, uint64(k)), Draw: steering.Mix(seed, 2, uint64(k)), Live: live, Place: Here,
+	}
 }
 
 // Law is what a policy should do, said in the simplest way: the share of each target. All are 0 when none can be picked.
 type Law func(targets []steering.Target, ok steering.Set, loads Loads) []float64
+
+// First is the law of a policy that always picks the open target that comes before all others; those of which neither
+// does come in the order of configuration. It does not look at weights.
+func First(before func(a, b int, targets []steering.Target, loads Loads) bool) Law {
+	return func(targets []steering.Target, ok steering.Set, loads Loads) []float64 {
+		shares := make([]float64, len(targets))
+		first := steering.None
+		for i := range targets {
+			if ok.Has(i) && (first == steering.None || before(i, first, targets, loads)) {
+				first = i
+			}
+		}
+		if first != steering.None {
+			shares[first] = 1
+		}
+		return shares
+	}
+}
 
 // Proportional is the law of a policy under which a target counts with mass, of its weight and load.
 func Proportional(mass func(weight, load int) float64) Law {
@@ -170,7 +210,7 @@ func (s situation) run(t *testing.T, policy string, law Law) {
 	want := law(targets, ok, loads)
 	clear(targets) // what is compiled stays as it is
 
-	got := p.Shares(steering.Input{Live: loads}, ok, slices.Repeat([]float64{math.NaN()}, n))
+	got := p.Shares(steering.Input{Live: loads, Place: Here}, ok, slices.Repeat([]float64{math.NaN()}, n))
 	for i := range got {
 		if math.Abs(got[i]-want[i]) > 1e-12 || math.IsNaN(got[i]) {
 			t.Fatalf("Shares are %v; the law is %v", few(got), few(want))
