@@ -203,7 +203,7 @@ func (r *running) do(method, url string) (int, string) {
 }
 
 func fetch(c *http.Client, method, url string) (int, string, error) {
-	q, err := http.NewRequestWithContext(context.Background(), method, url, http.NoBody) //nolint:usetesting // also asked while a test ends
+	q, err := http.NewRequestWithContext(context.Background(), method, url, http.NoBody)
 	if err != nil {
 		return 0, "", err
 	}
