@@ -99,6 +99,16 @@ func (w *watcher) run() {
 // set behind its back pokes it.
 func (w *watcher) turn(now int64) (next int64) {
 	w.next.Store(never)
+	next, hooks := w.lookAtAll(now)
+	for _, f := range hooks {
+		next = min(next, f(now))
+	}
+	w.next.Store(next)
+	return next
+}
+
+// lookAtAll answers when a stream is next due, and the hooks, which close streams and so must run without the lock.
+func (w *watcher) lookAtAll(now int64) (next int64, hooks []func(now int64) (next int64)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	next = never
@@ -108,11 +118,7 @@ func (w *watcher) turn(now int64) (next int64) {
 	for _, s := range w.streams {
 		next = min(next, s.look(now))
 	}
-	for _, f := range w.hooks {
-		next = min(next, f(now))
-	}
-	w.next.Store(next)
-	return next
+	return next, w.hooks
 }
 
 func (w *watcher) close() {
