@@ -310,6 +310,52 @@ func TestReloadLosesNoRequest(t *testing.T) {
 	}
 }
 
+// A reload that changes weights only leaves health as it is: no request sees the pool unjudged and goes to the last
+// resort (behaviour H18).
+func TestReloadKeepsHealth(t *testing.T) {
+	a, b, last := startOrigin(t, "a"), startOrigin(t, "b"), startOrigin(t, "last")
+	file := filepath.Join(t.TempDir(), "all.json")
+	with := func(weight float64) map[string]any {
+		eu := poolJSON("eu", "m", a, b)
+		eu["origins"].([]map[string]any)[0]["weight"] = weight
+		doc := document([]map[string]any{eu, poolJSON("last", "m", last)}, everySecond("m"))
+		doc["load_balancers"] = []any{map[string]any{
+			"id": "lb", "name": "127.0.0.1", "default_pools": []string{"id-eu"}, "fallback_pool": "id-last",
+		}}
+		return doc
+	}
+	writeJSON(t, file, with(1))
+	r := serveApp(t, file)
+	await(t, "readiness", func() bool { status, _ := r.get(r.adminURL("/readyz")); return status == 200 })
+
+	var done atomic.Bool
+	var requests atomic.Int64
+	var wg sync.WaitGroup
+	client := newClient(t)
+	wg.Go(func() {
+		for !done.Load() {
+			if _, body, err := fetch(client, http.MethodGet, r.url("/")); err != nil || body == "last\n" {
+				t.Errorf("during a reload: %q %v, want an answer of a or b", body, err)
+				return
+			}
+			requests.Add(1)
+		}
+	})
+	for i := range 30 {
+		writeJSON(t, file, with(float64(1+i%9)/10))
+		if _, problems := r.reload(bySignal); problems != nil {
+			t.Error(problems)
+		}
+		served := requests.Load()
+		await(t, "traffic between reloads", func() bool { return requests.Load() > served+3 || t.Failed() })
+	}
+	done.Store(true)
+	wg.Wait()
+	if got := r.metric(`weir_fallback_total{reason="last_resort"}`); got != "" {
+		t.Errorf("%s requests came down to the last resort", got)
+	}
+}
+
 // blockedRequest is a request that an origin has and does not answer until release is called.
 func blockedRequest(t *testing.T, r *running, o *origin.Origin) (release func(), answer <-chan int) {
 	t.Helper()
