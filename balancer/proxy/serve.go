@@ -62,7 +62,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 func newExchange(c *client, set *settings) *exchange {
 	x := exchanges.Get().(*exchange)
 	x.c, x.srv, x.set, x.row = c, c.srv, set, c.row
-	x.res = Outcome{Start: time.Now(), Peer: c.peer.Addr(), Client: c.peer.Addr(), Secure: c.secure}
+	x.res = Outcome{Start: time.Now(), Peer: c.peer.Addr(), Client: c.peer.Addr(), Secure: c.secure, Row: c.row}
 	x.head.Method, x.head.Target, x.head.Version, x.edits.Ray = nil, nil, 0, nil // until this head is read
 	x.sent, x.interims, x.continued, x.heard, x.began, x.mayKeep = 0, 0, false, false, false, false
 	x.failed, x.unread, x.first = balancer.OK, false, nil
@@ -104,7 +104,7 @@ func (x *exchange) serve() (keep bool) {
 	}
 	for {
 		d := x.snap.Direct(&x.req, &x.trail) // session, pools in steering order, shedding, fallback, retries
-		x.res.Decision = d
+		x.res.Decision, x.res.Shed = d, x.trail.Shed()
 		if d.Kind != balancer.ToOrigin {
 			return x.refuse(&d)
 		}
