@@ -16,7 +16,7 @@ type Trail struct {
 	pinned   bool // a session chose the last one
 	fallback bool
 	last     Class // how the last one ended
-	shed     int   // pools that turned the request away
+	shed     []ShedPool
 	draws    [drawPurposes]uint64
 
 	open steering.Set // pools still in question: the snapshot's own set until one is passed over
@@ -36,7 +36,7 @@ const (
 
 // Reset makes t a fresh trail. It keeps Steps, emptied, as it is the caller who wants them.
 func (t *Trail) Reset() {
-	*t = Trail{Steps: t.Steps, poolRoom: t.poolRoom, originRoom: t.originRoom}
+	*t = Trail{Steps: t.Steps, shed: t.shed[:0], poolRoom: t.poolRoom, originRoom: t.originRoom}
 	t.Steps.reset()
 }
 
@@ -49,6 +49,15 @@ func (t *Trail) Failed(f Failure) bool {
 	return t.leave
 }
 
+// ShedPool is a pool that turned a request away by load shedding.
+type ShedPool struct {
+	Pool   *Pool
+	Reason Reason // PoolShed or PoolShedSession
+}
+
+// Shed returns the pools that turned the request away, in order. The slice is good until Reset.
+func (t *Trail) Shed() []ShedPool { return t.shed }
+
 // begin starts the way through a load balancer.
 func (t *Trail) begin(lb *LoadBalancer, place string) {
 	t.lb, t.open = lb, lb.at(place)
@@ -57,7 +66,7 @@ func (t *Trail) begin(lb *LoadBalancer, place string) {
 // pass takes the i-th candidate out of question, since its pool turned the request away. A session's pool may be none
 // of the candidates, only the fallback pool.
 func (t *Trail) pass(i int, pool *Pool, why Reason) {
-	t.shed++
+	t.shed = append(t.shed, ShedPool{pool, why})
 	t.Steps.add(Step{Stage: StagePool, LB: t.lb, Pool: pool, Reason: why})
 	if i == none {
 		return
@@ -93,14 +102,14 @@ func (t *Trail) choose(why Reason, pool *Pool, origin int) Decision {
 	t.Steps.add(Step{Stage: StageDecision, LB: t.lb, Pool: pool, Origin: &pool.Origins[origin], Reason: why})
 	return Decision{
 		Kind: ToOrigin, Reason: why, Attempt: t.attempts,
-		LB: t.lb, Pool: pool, Origin: &pool.Origins[origin], Fallback: t.fallback, Shed: t.shed,
+		LB: t.lb, Pool: pool, Origin: &pool.Origins[origin], Fallback: t.fallback, Shed: len(t.shed),
 	}
 }
 
 // refuse decides against every origin (behaviour P2, P10).
 func (t *Trail) refuse(lb *LoadBalancer, why Reason) Decision {
 	t.Steps.add(Step{Stage: StageDecision, LB: lb, Reason: why})
-	return Decision{Kind: Refused, Reason: why, Status: why.status(), LB: lb, Fallback: t.fallback, Shed: t.shed}
+	return Decision{Kind: Refused, Reason: why, Status: why.status(), LB: lb, Fallback: t.fallback, Shed: len(t.shed)}
 }
 
 // giveUp answers with the last attempt's error, for want of another origin (behaviour R5).
@@ -109,6 +118,6 @@ func (t *Trail) giveUp() Decision {
 	t.Steps.add(Step{Stage: StageDecision, LB: t.lb, Pool: t.pool, Origin: origin, Reason: NoOtherOrigin})
 	return Decision{
 		Kind: Refused, Reason: NoOtherOrigin, Status: t.last.Status(), Attempt: t.attempts,
-		LB: t.lb, Pool: t.pool, Origin: origin, Fallback: t.fallback, Shed: t.shed,
+		LB: t.lb, Pool: t.pool, Origin: origin, Fallback: t.fallback, Shed: len(t.shed),
 	}
 }

@@ -87,11 +87,7 @@ func serveTest(t *testing.T, opt Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		s.Close(ctx)
-	})
+	t.Cleanup(func() { s.Close(t.Context()) }) // which has ended: what is open is cut off
 	return addr.String()
 }
 
@@ -356,7 +352,8 @@ func TestReloadAnswers(t *testing.T) {
 		"good":     {nil, 200, `{"revision":8}`},
 		"warnings": {[]config.Problem{{Severity: config.Warning}}, 200, `{"revision":8}`},
 		"bad": {
-			[]config.Problem{{Severity: config.Warning}, wrong}, 422,
+			[]config.Problem{{Severity: config.Warning}, wrong},
+			422,
 			`{"errors":[{"file":"a.json","line":2,"col":3,"severity":"error","pointer":"/origins","what":"no","want":"yes"}]}`,
 		},
 	} {

@@ -77,11 +77,15 @@ func New(opt Options) (*Server, error) {
 	if err := s.readCertificates(); err != nil {
 		return nil, err
 	}
+	complaints, err := zap.NewStdLogAt(opt.Log, zap.WarnLevel)
+	if err != nil {
+		panic("BUG: the level is one of zap's: " + err.Error())
+	}
 	s.http = &http.Server{
 		Handler:           s.gate(s.routes()),
 		ReadHeaderTimeout: headerWait, ReadTimeout: requestWait, WriteTimeout: answerWait, IdleTimeout: idleWait,
 		MaxHeaderBytes: maxHeader,
-		ErrorLog:       zap.NewStdLog(opt.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		ErrorLog:       complaints,
 	}
 	return s, nil
 }

@@ -16,6 +16,7 @@ import (
 // client is one client connection: it finds request heads and lends itself to an exchange for each.
 type client struct {
 	srv           *Server
+	eng           engine
 	tcp           *net.TCPConn
 	link          link
 	local, remote net.Addr

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -85,7 +86,7 @@ func (x *exchange) dial(d *balancer.Decision, r route) (stream, balancer.Class) 
 			break
 		}
 		deadline := end - left + left/int64(len(d.Origin.Addrs)-i)
-		io, err := x.srv.eng.dial(netip.AddrPortFrom(a, port(d, r)), deadline)
+		io, err := x.c.eng.dial(netip.AddrPortFrom(a, port(d, r)), deadline)
 		if err != nil {
 			class = dialClass(err)
 			continue
@@ -101,7 +102,7 @@ func (x *exchange) dial(d *balancer.Decision, r route) (stream, balancer.Class) 
 func (x *exchange) secure(io stream, r route, deadline int64) (stream, balancer.Class) {
 	conf := x.set.originIO.Clone()
 	conf.ServerName = r.name
-	io, err := x.srv.eng.handshake(io, conf, deadline)
+	io, err := x.c.eng.handshake(io, conf, deadline)
 	if err != nil {
 		return nil, tlsClass(err)
 	}
@@ -151,7 +152,7 @@ func tlsClass(err error) balancer.Class {
 
 // hostOnly is host[:port] without the port and without the brackets of an IPv6 address.
 func hostOnly(host string) string {
-	if len(host) > 0 && host[0] == '[' {
+	if strings.HasPrefix(host, "[") {
 		for i := range host {
 			if host[i] == ']' {
 				return host[1:i]

@@ -2,9 +2,12 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -302,11 +305,11 @@ func TestPanicCostsOneRequest(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			armed := true
+			var armed atomic.Bool
+			armed.Store(true)
 			w := only(t, func(_ *config.Config, o *Options) {
 				where(o, func() {
-					if armed {
-						armed = false
+					if armed.Swap(false) {
 						panic("boom")
 					}
 				})
@@ -394,7 +397,7 @@ func TestShutdown(t *testing.T) {
 		v.send(plainGET)
 		w.awaitOrigin("the request", func(s origin.Stats) bool { return s.InFlight == 1 })
 		stopped := make(chan error)
-		go func() { stopped <- w.srv.Shutdown(context.Background()) }()
+		go func() { stopped <- w.srv.Shutdown(t.Context()) }()
 		w.await("the drain", w.srv.Draining)
 		w.await("the port to refuse", func() bool {
 			c, err := net.Dial("tcp", w.addr)
@@ -416,7 +419,7 @@ func TestShutdown(t *testing.T) {
 		v := w.visit()
 		v.send(plainGET)
 		w.awaitOrigin("the request", func(s origin.Stats) bool { return s.InFlight == 1 })
-		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		if err := w.srv.Shutdown(ctx); err == nil {
 			t.Error("want an error: a request was cut off")
@@ -442,3 +445,46 @@ func TestOverload(t *testing.T) {
 		t.Errorf("got %q", body)
 	}
 }
+
+// A body whose first bytes were already taken from the client goes whole to the next origin when the first one turns
+// out to be gone (docs/behaviour.md R1, R3): the kept connection fails at the first write, the port refuses.
+func TestBodySurvivesADeadConnection(t *testing.T) {
+	const post = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world"
+	o := []*origin.Origin{startOrigin(t, origin.Options{Name: "one"}), startOrigin(t, origin.Options{Name: "two"})}
+	w := newWorld(t, o)
+	v := w.visit()
+	for range 50 { // connections to both are kept
+		v.send(post)
+		v.answer("POST")
+	}
+	breakOnWrite(w, o[0])
+	for range 50 {
+		v.send(post)
+		if res, body := v.answer("POST"); res.StatusCode != 200 || body != "hello world" {
+			t.Fatalf("got %d %q", res.StatusCode, body)
+		}
+	}
+}
+
+// breakOnWrite kills an origin so that kept connections to it look good and fail with the first write.
+func breakOnWrite(w *world, o *origin.Origin) {
+	live := map[string]*balancer.Origin{}
+	for _, p := range w.writer.Current().Pools() {
+		for i := range p.Origins {
+			live[fmt.Sprint(p.Origins[i].Config.Port)] = p.Origins[i].Live
+		}
+	}
+	p := w.srv.peers.of(live[fmt.Sprint(o.Port())])
+	p.mu.Lock()
+	for _, c := range p.idle {
+		c.link.io = &brokenStream{c.link.io}
+	}
+	p.mu.Unlock()
+	o.Kill()
+}
+
+// brokenStream is a connection whose end has not been noticed yet.
+type brokenStream struct{ stream }
+
+func (b *brokenStream) stale() bool               { return false }
+func (b *brokenStream) write([]byte) (int, error) { return 0, syscall.EPIPE }

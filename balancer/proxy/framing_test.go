@@ -1,8 +1,9 @@
 package proxy
 
 import (
+	"errors"
 	"io"
-	"net"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -251,7 +252,7 @@ func (v *visitor) read(n int) string {
 	v.t.Helper()
 	b := make([]byte, n)
 	m, err := io.ReadFull(v.r, b)
-	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		v.t.Logf("waited for %d bytes, have %d", n, m)
 	}
 	return string(b[:m])

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirlb/weir/balancer"
 	"github.com/weirlb/weir/balancer/proxy/wire"
+	"github.com/weirlb/weir/config"
 )
 
 // Metrics counts exchanges, by the names that the configuration gives to load balancers, pools and origins and by
@@ -40,6 +41,7 @@ type generation struct {
 	perOrigin bool
 	nowhere   *way     // of requests without a load balancer
 	balancers sync.Map // *config.LoadBalancer → *balancerWays
+	pools     sync.Map // *config.Pool → *poolSeries, of the pools that shed
 }
 
 type balancerWays struct {
@@ -76,11 +78,14 @@ var chosen = [...]balancer.Reason{balancer.Steered, balancer.Pinned, balancer.Re
 type poolSeries struct {
 	duration, firstByte []histogramRow
 	classes             []poolRow
+	shedPolicy          string // of default_percent; "" while nothing was shed
+	sessionPolicy       string
 }
 
 type poolRow struct {
-	cut, gone, upgraded atomic.Uint64
-	_                   [104]byte
+	cut, gone, upgraded, shed, shedSessions atomic.Uint64
+
+	_ [88]byte
 }
 
 // buckets are the bounds of the histograms: 1 ms to 60 s.
@@ -103,7 +108,6 @@ type rareCounts struct {
 	refused   [256]atomic.Uint64 // by balancer.Reason
 	fallback  [256]atomic.Uint64 // by balancer.Reason
 	redials   atomic.Uint64
-	shed      atomic.Uint64             // by requests that ended without a pool
 	malformed map[string]*atomic.Uint64 // by cause; made once
 }
 
@@ -162,8 +166,11 @@ func namesOf(s *balancer.Snapshot) (pools, balancers map[string]bool, origins ma
 
 // Observe is for Options.Observe.
 func (m *Metrics) Observe(o *Outcome) {
-	row := o.Seed % m.rows
+	row := uint64(o.Row) % m.rows
 	m.observeRare(o)
+	for i := range o.Shed {
+		m.observeShed(o, &o.Shed[i], row)
+	}
 	w := m.find(o)
 	if w == nil {
 		return // of an object that a reload has taken away since
@@ -214,14 +221,41 @@ func (m *Metrics) observeRare(o *Outcome) {
 	if d.Fallback {
 		m.rare.fallback[d.Reason].Add(1)
 	}
-	if d.Shed > 0 {
-		m.rare.shed.Add(uint64(d.Shed))
-	}
 	if o.Cause != "" {
 		if n := m.rare.malformed[o.Cause]; n != nil {
 			n.Add(1)
 		}
 	}
+}
+
+func (m *Metrics) observeShed(o *Outcome, s *balancer.ShedPool, row uint64) {
+	found, _ := m.generation.Load().pools.Load(s.Pool.Config)
+	p, ok := found.(*poolSeries)
+	if !ok {
+		if p = m.enterShedding(o, s.Pool.Config); p == nil {
+			return // a reload has taken it away since
+		}
+	}
+	r := &p.classes[row]
+	if s.Reason == balancer.PoolShedSession {
+		r.shedSessions.Add(1)
+	} else {
+		r.shed.Add(1)
+	}
+}
+
+// enterShedding makes a pool that sheds findable; nil for one that a reload has left behind.
+func (m *Metrics) enterShedding(o *Outcome, c *config.Pool) *poolSeries {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	g := m.generation.Load()
+	if o.Revision < g.revision {
+		return m.pools[c.Name]
+	}
+	p := m.pool(c.Name)
+	p.shedPolicy, p.sessionPolicy = c.LoadShedding.DefaultPolicy, c.LoadShedding.SessionPolicy
+	g.pools.Store(c, p)
+	return p
 }
 
 func (h *histogramRow) observe(d time.Duration) {
@@ -336,7 +370,7 @@ var (
 	redialsDesc   = describe("redials_total", "Kept connections that turned out to be closed, and were dialled anew.")
 	refusedDesc   = describe("refused_total", "Requests that no origin was chosen for, by the reason.", "reason")
 	fallbackDesc  = describe("fallback_total", "Requests that came down to the fallback pool, by what was decided there.", "reason")
-	shedDesc      = describe("shed_total", "Times that a pool's load shedding turned a request away.")
+	shedDesc      = describe("shed_total", "Times that a pool's load shedding turned a request away.", "pool", "policy", "kind")
 	malformedDesc = describe("malformed_total", "Malformed messages, by cause.", "cause")
 	overloadDesc  = describe("overload_connections_total", "Connections answered with 503 because the client table was full.")
 	panicsDesc    = describe("panics_total", "Requests ended by a fault of weir's own.")
@@ -408,11 +442,17 @@ func (w *way) collect(to chan<- prometheus.Metric, key wayKey, decisions map[dec
 func (p *poolSeries) collect(to chan<- prometheus.Metric, name string) {
 	histogram(to, durationDesc, p.duration, name)
 	histogram(to, firstByteDesc, p.firstByte, name)
-	var cut, gone, upgraded uint64
+	var cut, gone, upgraded, shed, shedSessions uint64
 	for i := range p.classes {
 		cut += p.classes[i].cut.Load()
 		gone += p.classes[i].gone.Load()
 		upgraded += p.classes[i].upgraded.Load()
+		shed += p.classes[i].shed.Load()
+		shedSessions += p.classes[i].shedSessions.Load()
+	}
+	if p.shedPolicy != "" {
+		counter(to, shedDesc, shed, name, p.shedPolicy, "default")
+		counter(to, shedDesc, shedSessions, name, p.sessionPolicy, "session")
 	}
 	counter(to, cutDesc, cut, name)
 	counter(to, goneDesc, gone, name)
@@ -450,7 +490,6 @@ func (m *Metrics) collectRare(to chan<- prometheus.Metric) {
 		counterIf(to, malformedDesc, n, cause)
 	}
 	counter(to, redialsDesc, m.rare.redials.Load())
-	counter(to, shedDesc, m.rare.shed.Load())
 }
 
 func counterIf(to chan<- prometheus.Metric, desc *prometheus.Desc, n *atomic.Uint64, label string) {

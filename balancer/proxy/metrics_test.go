@@ -117,11 +117,13 @@ func TestMetricsCountWhatGoesWrong(t *testing.T) {
 	s := counted(t, 1, []string{"lb"}, "eu: a")
 	m := NewMetrics(2)
 	m.Keep(s, true)
+	eu := s.Pools()[0]
+	eu.Config.LoadShedding = &config.LoadShedding{DefaultPolicy: "random", SessionPolicy: "hash"}
 	m.Observe(&Outcome{Status: 400, Class: balancer.ClientInvalid, Cause: "several_hosts"})
 	m.Observe(&Outcome{Status: 530, Revision: 1, Decision: balancer.Decision{Reason: balancer.UnknownHost, Status: 530}})
 	m.Observe(&Outcome{Status: 530, Revision: 1, Decision: balancer.Decision{
-		Reason: balancer.NothingLeft, LB: s.LoadBalancers()[0], Fallback: true, Shed: 2,
-	}})
+		Reason: balancer.NothingLeft, LB: s.LoadBalancers()[0], Fallback: true, Shed: 3,
+	}, Shed: []balancer.ShedPool{{Pool: eu, Reason: balancer.PoolShed}, {Pool: eu, Reason: balancer.PoolShed}, {Pool: eu, Reason: balancer.PoolShedSession}}})
 	cut := exchangeAt(s, 0, 0)
 	cut.Class = balancer.AnswerCut
 	m.Observe(cut)
@@ -141,7 +143,8 @@ func TestMetricsCountWhatGoesWrong(t *testing.T) {
 		"refused_total{reason=unknown_host}":                     1,
 		"refused_total{reason=nothing_left}":                     1,
 		"fallback_total{reason=nothing_left}":                    1,
-		"shed_total{}":                                           2,
+		"shed_total{kind=default,policy=random,pool=eu}":         2,
+		"shed_total{kind=session,policy=hash,pool=eu}":           1,
 		"errors_total{class=answer_cut}":                         1,
 		"answers_cut_total{pool=eu}":                             1,
 		"client_gone_total{pool=eu}":                             1,

@@ -28,7 +28,9 @@ type Outcome struct {
 	BytesIn  int64 // of the request's body, as framed
 	BytesOut int64 // of the answer's body, as framed
 
-	Decision balancer.Decision // the last one
+	Decision balancer.Decision   // the last one
+	Shed     []balancer.ShedPool // the pools that turned the request away
+	Row      int                 // of counters, of the flow that served it
 	Seed     uint64
 	Revision uint64
 	Tries    int            // attempts at origins

@@ -5,6 +5,9 @@ import (
 	"unsafe"
 )
 
+// rawCalls says that the calls below exist here.
+const rawCalls = true
+
 // The calls below are raw: the sockets are non-blocking, so they return at once, and an ordinary system call made
 // after an idle moment wakes the runtime's monitor thread, which costs more than the call.
 

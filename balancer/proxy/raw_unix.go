@@ -4,6 +4,9 @@ package proxy
 
 import "syscall"
 
+// rawCalls says that the calls below exist here.
+const rawCalls = true
+
 func rawRead(fd uintptr, p []byte) (int, error)  { return syscall.Read(int(fd), p) }
 func rawWrite(fd uintptr, p []byte) (int, error) { return syscall.Write(int(fd), p) }
 

@@ -58,7 +58,8 @@ func (x *exchange) sayBody(status int, reason, kind string, body []byte) (keep b
 	x.unread = !x.body.Done()
 	x.mayKeep = x.mayKeep && !x.unread && !x.srv.draining.Load()
 	x.res.Status, x.began = status, true
-	b := append(x.out[:0], "HTTP/1.1 "...)
+	b := x.out[:0]
+	b = append(b, "HTTP/1.1 "...)
 	b = append(strconv.AppendInt(b, int64(status), 10), ' ')
 	b = append(append(b, statusText(status)...), "\r\nDate: "...)
 	b = append(append(b, x.date()...), "\r\n"...)

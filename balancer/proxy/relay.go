@@ -12,16 +12,11 @@ import (
 const smallBody = 16 << 10
 
 // send gives the origin the head and what of the body is at hand. When there is more to come, a second flow moves it
-// while the answer is waited for: an origin may answer before it has read everything, or while it reads. again says
-// that the same bytes go out once more, none of them having been sent, or all being safe to repeat.
-func (x *exchange) send(d *balancer.Decision, again bool) balancer.Class {
-	if !again {
-		x.edits.Host = d.Origin.Config.Host
-		x.out = x.head.AppendHead(x.out[:0], &x.edits)
-		if cause := x.firstBytes(); cause != wire.OK {
-			x.res.Cause = cause.String()
-			return balancer.ClientInvalid
-		}
+// while the answer is waited for: an origin may answer before it has read everything, or while it reads.
+func (x *exchange) send(d *balancer.Decision) balancer.Class {
+	if cause := x.compose(d); cause != wire.OK {
+		x.res.Cause = cause.String()
+		return balancer.ClientInvalid
 	}
 	io := x.oc.link.io
 	io.armRead(0)
@@ -34,16 +29,29 @@ func (x *exchange) send(d *balancer.Decision, again bool) balancer.Class {
 	case x.body.Done():
 		x.uploaded()
 	default:
-		x.up.wait = x.srv.eng.spawn(x.guarded(x.upload))
+		x.up.wait = x.c.eng.spawn(x.guarded(x.upload))
 	}
 	return balancer.OK
 }
 
-// firstBytes puts the body's bytes that the client's link holds behind the head.
-func (x *exchange) firstBytes() wire.Cause {
+// compose puts the head as this origin must see it into x.out, and behind it the body's first bytes: those that the
+// client's link held when the first attempt began. They are kept, because an attempt that sent nothing may be followed
+// by another.
+func (x *exchange) compose(d *balancer.Decision) (cause wire.Cause) {
+	x.edits.Host = d.Origin.Config.Host
+	x.out = x.head.AppendHead(x.out[:0], &x.edits)
+	if x.first == nil && !x.body.Done() {
+		cause = x.takeFirst()
+	}
+	x.out = append(x.out, x.first...)
+	return cause
+}
+
+func (x *exchange) takeFirst() wire.Cause {
 	p := x.c.link.bytes()
 	n, _, cause := x.body.Scan(p[:min(len(p), smallBody)])
-	x.out = append(x.out, p[:n]...)
+	x.firstRoom = append(x.firstRoom[:0], p[:n]...)
+	x.first = x.firstRoom
 	x.c.link.take(n)
 	x.up.bytes += int64(n)
 	return cause
@@ -121,12 +129,12 @@ func (x *exchange) receive(began time.Time) balancer.Class {
 	case x.ans.Status == 101:
 		return x.tunnel()
 	}
-	return x.relay()
+	return x.blame(x.relay())
 }
 
 // blame prefers the reason why the upload broke the connection over the wreck that the answer's side saw.
 func (x *exchange) blame(class balancer.Class) balancer.Class {
-	if x.up.wait == nil {
+	if class == balancer.OK || x.up.wait == nil {
 		return class
 	}
 	x.joinUpload(false)

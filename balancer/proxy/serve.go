@@ -17,17 +17,19 @@ type exchange struct {
 	snap *balancer.Snapshot
 	row  int
 
-	raw     []byte // our copy of the request head
-	head    wire.Request
-	body    wire.Body // of the request
-	edits   wire.Edits
-	req     balancer.Request
-	trail   balancer.Trail
-	out     []byte // what is sent next
-	text    []byte // client and peer addresses, ray: short texts that edits borrow
-	stamp   []byte // Date
-	mayKeep bool
-	unread  bool // the answer left part of the request unread
+	raw       []byte // our copy of the request head
+	head      wire.Request
+	body      wire.Body // of the request
+	edits     wire.Edits
+	req       balancer.Request
+	trail     balancer.Trail
+	out       []byte // what is sent next
+	first     []byte // the body's first bytes, once taken from the client's link; in firstRoom
+	firstRoom []byte
+	text      []byte // client and peer addresses, ray: short texts that edits borrow
+	stamp     []byte // Date
+	mayKeep   bool
+	unread    bool // the answer left part of the request unread
 
 	oc        *originConn // of the present attempt
 	up        upload
@@ -60,10 +62,10 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 func newExchange(c *client, set *settings) *exchange {
 	x := exchanges.Get().(*exchange)
 	x.c, x.srv, x.set, x.row = c, c.srv, set, c.row
-	x.res = Outcome{Start: time.Now(), Peer: c.peer.Addr(), Client: c.peer.Addr(), Secure: c.secure}
+	x.res = Outcome{Start: time.Now(), Peer: c.peer.Addr(), Client: c.peer.Addr(), Secure: c.secure, Row: c.row}
 	x.head.Method, x.head.Target, x.head.Version, x.edits.Ray = nil, nil, 0, nil // until this head is read
 	x.sent, x.interims, x.continued, x.heard, x.began, x.mayKeep = 0, 0, false, false, false, false
-	x.failed, x.unread = balancer.OK, false
+	x.failed, x.unread, x.first = balancer.OK, false, nil
 	x.up.wait, x.up.class, x.up.cause, x.up.bytes = nil, balancer.OK, "", 0
 	x.up.done.Store(false)
 	x.trail.Reset()
@@ -102,7 +104,7 @@ func (x *exchange) serve() (keep bool) {
 	}
 	for {
 		d := x.snap.Direct(&x.req, &x.trail) // session, pools in steering order, shedding, fallback, retries
-		x.res.Decision = d
+		x.res.Decision, x.res.Shed = d, x.trail.Shed()
 		if d.Kind != balancer.ToOrigin {
 			return x.refuse(&d)
 		}
@@ -155,7 +157,7 @@ func (x *exchange) try(d *balancer.Decision, fresh bool) (f balancer.Failure, cl
 	class := x.connect(d, fresh)
 	if class == balancer.OK {
 		kept := x.oc.used
-		if class = x.send(d, fresh); class == balancer.OK {
+		if class = x.send(d); class == balancer.OK {
 			class = x.receive(began)
 		}
 		closedEarly = kept && class == balancer.OriginClosed && !x.heard

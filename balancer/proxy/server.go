@@ -287,7 +287,7 @@ func (l *listener) take(tcp *net.TCPConn) {
 	s := l.srv
 	id := s.nextID.Add(1)
 	c := &client{
-		srv: s, id: id, row: int(id % uint64(s.opt.Rows)), tcp: tcp,
+		srv: s, eng: s.eng, id: id, row: int(id % uint64(s.opt.Rows)), tcp: tcp,
 		local: tcp.LocalAddr(), remote: tcp.RemoteAddr(), peer: peerOf(tcp),
 	}
 	if !s.admit(c) {

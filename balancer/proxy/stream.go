@@ -12,11 +12,11 @@ import (
 
 // netStream is the fasthttp engine's stream: a net.Conn whose deadlines the watcher keeps.
 type netStream struct {
-	conn net.Conn     // what bytes go through: TCP, or TLS over it
-	tcp  *net.TCPConn // underneath
-	raw  syscall.RawConn
-	tls  bool
-	w    *watcher
+	conn   net.Conn     // what bytes go through: TCP, or TLS over it
+	tcp    *net.TCPConn // underneath
+	raw    syscall.RawConn
+	sealed bool // calls go through conn: TLS, or a system without raw calls
+	w      *watcher
 
 	index   int // in the watcher
 	rd, wr  atomic.Int64
@@ -45,7 +45,7 @@ func newNetStream(w *watcher, conn net.Conn, tcp *net.TCPConn) (*netStream, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &netStream{conn: conn, tcp: tcp, raw: raw, tls: conn != net.Conn(tcp), w: w}
+	s := &netStream{conn: conn, tcp: tcp, raw: raw, sealed: !rawCalls || conn != net.Conn(tcp), w: w}
 	s.use.Store(1)
 	s.tryRead, s.tryWrite, s.tryPeek = s.readOnce, s.writeOn, s.peekOnce
 	w.add(s)
@@ -66,7 +66,7 @@ func (s *netStream) fill(l *link) error {
 }
 
 func (s *netStream) read(l *link) (int, error) {
-	if s.tls {
+	if s.sealed {
 		n, err := s.conn.Read(l.room())
 		if n == 0 {
 			l.release()
@@ -106,6 +106,9 @@ func (s *netStream) write(p []byte) (n int, err error) {
 		if err == nil {
 			continue
 		}
+		if s.sealed {
+			return n, s.broken(err)
+		}
 		if err = s.judge(err, &s.wr, s.conn.SetWriteDeadline); err != nil {
 			return n, err
 		}
@@ -113,8 +116,16 @@ func (s *netStream) write(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// broken is judge for a write through TLS: one that was broken off cannot be taken up again, so there is no going on.
+func (s *netStream) broken(err error) error {
+	if wait := s.judge(err, &s.wr, func(time.Time) error { return err }); wait != nil {
+		return wait
+	}
+	return err
+}
+
 func (s *netStream) send(p []byte) (int, error) {
-	if s.tls {
+	if s.sealed {
 		return s.conn.Write(p)
 	}
 	s.wp, s.werr = p, nil

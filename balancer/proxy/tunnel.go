@@ -23,7 +23,7 @@ func (x *exchange) tunnel() balancer.Class {
 	}
 	x.moved.Store(mono())
 	var up int64
-	wait := x.srv.eng.spawn(x.guarded(func() { up = x.pump(&x.c.link, &x.oc.link) }))
+	wait := x.c.eng.spawn(x.guarded(func() { up = x.pump(&x.c.link, &x.oc.link) }))
 	x.res.BytesOut = x.pump(&x.oc.link, &x.c.link)
 	wait()
 	x.up.bytes = up

@@ -24,7 +24,7 @@ type watcher struct {
 	mu      sync.Mutex
 	streams []*netStream
 	hooks   []func(now int64) (next int64)
-	next    atomic.Int64 // when it wakes up; never while it sweeps or has nothing to watch
+	next    atomic.Int64 // when it wakes up, at the latest
 	wake    chan struct{}
 	stop    chan struct{}
 	done    chan struct{}
@@ -95,10 +95,20 @@ func (w *watcher) run() {
 	}
 }
 
-// turn looks at every stream once and answers when to look again. Until it has, next is never, so that a deadline
-// set behind its back pokes it.
+// turn looks at every stream once and answers when to look again. Until it has, next is the latest that this can be, so
+// that an early deadline set behind its back pokes it, and the many late ones do not.
 func (w *watcher) turn(now int64) (next int64) {
-	w.next.Store(never)
+	w.next.Store(now + int64(watchTurn))
+	next, hooks := w.lookAtAll(now)
+	for _, f := range hooks {
+		next = min(next, f(now))
+	}
+	w.next.Store(next)
+	return next
+}
+
+// lookAtAll answers when a stream is next due, and the hooks, which close streams and so must run without the lock.
+func (w *watcher) lookAtAll(now int64) (next int64, hooks []func(now int64) (next int64)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	next = never
@@ -108,11 +118,7 @@ func (w *watcher) turn(now int64) (next int64) {
 	for _, s := range w.streams {
 		next = min(next, s.look(now))
 	}
-	for _, f := range w.hooks {
-		next = min(next, f(now))
-	}
-	w.next.Store(next)
-	return next
+	return next, w.hooks
 }
 
 func (w *watcher) close() {

@@ -252,10 +252,10 @@ func (a *app) greet() {
 	}
 	var urls []string
 	for i, addr := range a.listening {
-		urls = append(urls, url(len(c.Weir.Listen[i].TLS) > 0, addr))
+		urls = append(urls, urlOf(len(c.Weir.Listen[i].TLS) > 0, addr))
 	}
 	a.log.Info(fmt.Sprintf("weir serves %s with %s on %s; admin on %s", plural(len(c.Pools), "pool"), plural(origins, "origin"),
-		strings.Join(urls, ", "), url(a.admin.Secure(), a.adminAddr)),
+		strings.Join(urls, ", "), urlOf(a.admin.Secure(), a.adminAddr)),
 		zap.String("version", currentVersion().Version), zap.String("seed", fmt.Sprintf("%#x", a.opt.seed)))
 	for i := range c.LoadBalancers {
 		if lb := &c.LoadBalancers[i]; lb.Implicit {
@@ -283,7 +283,7 @@ func poolName(c *config.Config, id string) string {
 	return id
 }
 
-func url(secure bool, addr net.Addr) string {
+func urlOf(secure bool, addr net.Addr) string {
 	if secure {
 		return "https://" + addr.String()
 	}

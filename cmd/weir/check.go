@@ -44,7 +44,7 @@ func (o *checkOptions) run(paths []string, out io.Writer) error {
 	if o.output != "text" && o.output != "json" {
 		return usage("-o %s is not known; use text or json", o.output)
 	}
-	_, problems := load(paths, config.Options{Strict: o.strict})
+	_, problems := loadPaths(paths, config.Options{Strict: o.strict})
 	wrong := slices.ContainsFunc(problems, isError)
 	if !o.verbose {
 		problems = slices.DeleteFunc(problems, func(p config.Problem) bool { return p.Severity == config.Note })

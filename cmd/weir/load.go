@@ -10,8 +10,8 @@ import (
 	"github.com/weirlb/weir/config"
 )
 
-// load reads and checks what paths stand for. The Config is nil when a Problem is an error.
-func load(paths []string, opt config.Options) (*config.Config, []config.Problem) {
+// loadPaths reads and checks what paths stand for. The Config is nil when a Problem is an error.
+func loadPaths(paths []string, opt config.Options) (*config.Config, []config.Problem) {
 	sources, problems := config.ReadPaths(paths)
 	return loadSources(sources, problems, opt)
 }
@@ -34,20 +34,20 @@ type fingerprint [sha256.Size]byte
 func fingerprintOf(sources []config.Source, others []string) (f fingerprint) {
 	h := sha256.New()
 	for _, s := range sources {
-		add(h, s.Name, s.Data)
+		hashFile(h, s.Name, s.Data)
 	}
 	for _, name := range others {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			data = []byte(err.Error())
 		}
-		add(h, name, data)
+		hashFile(h, name, data)
 	}
 	h.Sum(f[:0])
 	return f
 }
 
-func add(h hash.Hash, name string, data []byte) {
+func hashFile(h hash.Hash, name string, data []byte) {
 	fmt.Fprintf(h, "%d %s %d ", len(name), name, len(data))
 	h.Write(data)
 }

@@ -112,16 +112,16 @@ func needRestart(old, now *config.Weir) []string {
 func addresses(list []config.Listener) []string {
 	var all []string
 	for _, l := range list {
-		all = append(all, url(len(l.TLS) > 0, text(l.Address)))
+		all = append(all, urlOf(len(l.TLS) > 0, addressText(l.Address)))
 	}
 	return all
 }
 
-// text is an address that is known as text.
-type text string
+// addressText is an address that is known as text.
+type addressText string
 
-func (t text) Network() string { return "tcp" }
-func (t text) String() string  { return string(t) }
+func (t addressText) Network() string { return "tcp" }
+func (t addressText) String() string  { return string(t) }
 
 // tell logs what was found in a configuration. Notes are for weir check -v, but for fields that will act one day.
 func tell(log *zap.Logger, problems []config.Problem) {
