@@ -173,6 +173,11 @@ type Topology struct {
 	Unknown   []Unknown
 }
 
+// All reports whether every request matches.
+func (m *Match) All() bool {
+	return m.Default || len(m.Topology.PoPs)+len(m.Topology.Countries)+len(m.Topology.Regions) == 0
+}
+
 // PoolSetOverrides are the pools that a pool set supplies.
 type PoolSetOverrides struct {
 	Pools             []string // one ordered list

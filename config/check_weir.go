@@ -17,7 +17,8 @@ func (l *loader) checkWeir(n *node, w *Weir) {
 		p.PoP = code
 		w.Pops[code] = p
 	}
-	l.completePlace(in(n, "location"), &w.Location, w.Pops)
+	l.checkWebhooks(n, w)
+	l.completePlace(in(n, "location"), &w.Location, w)
 	l.checkDataCenters(n, w)
 }
 
@@ -92,22 +93,14 @@ func isLoopback(address string) bool {
 	return addr.IsLoopback()
 }
 
-// completePlace fills what p leaves out from weir.pops, then from the defaults.
-func (l *loader) completePlace(n *node, p *Place, pops map[string]Place) {
+// completePlace fills what p leaves out from what is known of its pop, then from its country, then from the defaults.
+func (l *loader) completePlace(n *node, p *Place, w *Weir) {
 	named := p.PoP != ""
 	if !named {
 		p.PoP = l.defaultOf("weir.location.pop").str
 	}
-	known := pops[p.PoP]
-	if p.Country == "" {
-		p.Country = known.Country
-	}
-	if !p.Located() {
-		p.Latitude, p.Longitude = known.Latitude, known.Longitude
-	}
-	if p.Region == "" {
-		p.Region = known.Region
-	}
+	known, _ := w.PoP(p.PoP)
+	*p = p.orElse(known)
 	if p.Region == "" && !failedText(n.get("region")) {
 		p.Region = l.defaultOf("weir.location.region").str
 		if named {
@@ -135,6 +128,20 @@ func (l *loader) checkDataCenters(n *node, w *Weir) {
 			continue
 		}
 		pops.add(i, d.PoP, d.PoP)
-		l.completePlace(n, d, w.Pops)
+		l.completePlace(n, d, w)
+	}
+}
+
+// checkWebhooks wants one place for a secret, and every hook once.
+func (l *loader) checkWebhooks(n *node, w *Weir) {
+	urls := uniqueness{l: l, list: n.get("notifications"), member: "url", what: "notification url", want: "every webhook once"}
+	for i, h := range w.Notifications {
+		if h.URL == "" {
+			continue // reported when it was read
+		}
+		urls.add(i, h.URL, hideURL(h.URL))
+		if h.SecretFile != "" && h.SecretEnv != "" {
+			l.errorAt(urls.list.children[i], "both secret_file and secret_env are given", "one of them")
+		}
 	}
 }

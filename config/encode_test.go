@@ -60,7 +60,7 @@ func TestRoundTrip(t *testing.T) {
 func TestDocument(t *testing.T) {
 	c := mustLoad(t, everything)
 	golden(t, "everything.golden", string(c.JSON(false)))
-	if c.Weir.Location != (Place{"FRA", "WEU", "DE", 50.03, 8.57}) || c.Weir.DataCenters[0] != c.Weir.Location {
+	if c.Weir.Location != (Place{"FRA", "Frankfurt", "WEU", "DE", 50.03, 8.57}) || c.Weir.DataCenters[0] != c.Weir.Location {
 		t.Errorf("the location is not completed from weir.pops: %+v", c.Weir.Location)
 	}
 	if got := c.Weir.TrustedProxies[1]; got != "192.0.2.1/32" {

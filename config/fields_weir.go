@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ var weirSchema = schema[Weir]{
 		always("identity", func(w *Weir) *Weir { return w }, identitySchema.codec()).filled(),
 		always("origins", func(w *Weir) *Origins { return &w.Origins }, originsSchema.codec()).filled(),
 		always("sessions", func(w *Weir) *Sessions { return &w.Sessions }, sessionsSchema.codec()).filled(),
+		always("notifications", func(w *Weir) *[]Webhook { return &w.Notifications }, listOf(webhookSchema.codec())),
+		always("geoip", func(w *Weir) *GeoIP { return &w.GeoIP }, geoIPSchema.codec()).filled(),
 		always("default_monitor", func(w *Weir) **Monitor { return &w.DefaultMonitor }, pointerTo(defaultMonitorSchema.codec())).filled(),
 		always("timeouts", func(w *Weir) *Timeouts { return &w.Timeouts }, timeoutsSchema.codec()).filled(),
 		always("limits", func(w *Weir) *Limits { return &w.Limits }, limitsSchema.codec()).filled(),
@@ -106,6 +109,7 @@ func isListenAddress(s string) bool {
 }
 
 var placeMembers = []member[Place]{
+	omitted("city", func(p *Place) *string { return &p.City }, str),
 	omitted("region", func(p *Place) *string { return &p.Region }, region).blankIsOut(),
 	omitted("country", func(p *Place) *string { return &p.Country }, country).blankIsOut(),
 	always("latitude", func(p *Place) *float64 { return &p.Latitude }, number(-90, 90)).omitIf(unlocated),
@@ -192,6 +196,69 @@ var sessionsSchema = schema[Sessions]{
 	members: []member[Sessions]{
 		always("key_file", func(s *Sessions) *string { return &s.KeyFile }, str),
 		always("always_use_https", func(s *Sessions) **bool { return &s.AlwaysUseHTTPS }, pointerTo(boolean)),
+	},
+}
+
+var webhookSchema = schema[Webhook]{
+	kind:    "weir.notifications",
+	ordered: true,
+	members: []member[Webhook]{
+		omitted("name", func(h *Webhook) *string { return &h.Name }, str),
+		always("url", func(h *Webhook) *string { return &h.URL }, webhookURL).must(),
+		omitted("secret_file", func(h *Webhook) *string { return &h.SecretFile }, str),
+		omitted("secret_env", func(h *Webhook) *string { return &h.SecretEnv }, checked("the name of an environment variable", isVariableName)).blankIsOut(),
+	},
+}
+
+// webhookURL is shown without what follows the host, which often is the only secret of a hook.
+var webhookURL = codec[string]{
+	func(l *loader, n *node, v *string) {
+		if n.kind != '"' || !isWebhookURL(n.str) {
+			what := n.found()
+			if n.kind == '"' {
+				what = "no such address"
+			}
+			l.errorAt(n, n.label()+" is "+what, "an absolute URL with the scheme http or https and a host")
+			return
+		}
+		*v = n.str
+	},
+	func(w *writer, v *string) {
+		shown := *v
+		if w.redact {
+			shown = hideURL(shown)
+		}
+		w.token(jsontext.String(shown))
+	},
+}
+
+func isWebhookURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && isHostValue(u.Host) && u.Fragment == ""
+}
+
+// hideURL leaves of a URL what is no secret: where it leads.
+func hideURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return redacted
+	}
+	where := url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
+	if where.String() == s || where.String() == s+"/" {
+		return s
+	}
+	return where.String() + redacted
+}
+
+func isVariableName(s string) (string, bool) {
+	return s, s != "" && !isDigit(s[0]) && every(s, func(c byte) bool { return isAlnum(c) || c == '_' })
+}
+
+var geoIPSchema = schema[GeoIP]{
+	kind:    "weir.geoip",
+	ordered: true,
+	members: []member[GeoIP]{
+		always("database", func(g *GeoIP) *string { return &g.Database }, str),
 	},
 }
 

@@ -21,32 +21,19 @@ type InertField struct {
 	Once string
 }
 
-const (
-	dnsOnly      = "every load balancer is served as proxied here, and this acts on DNS answers only"
-	affinityWait = "session affinity arrives with a later release"
-)
+const dnsOnly = "every load balancer is served as proxied here, and this acts on DNS answers only"
 
 // inertFields lists all of them, in the order of the objects' tables.
 var inertFields = []InertField{
-	{Field: "pool.disabled_at", NotYet: true, Severity: Note, Reason: "enabled alone decides until sessions drain"},
-	{Field: "pool.monitor_group", NotYet: true, Severity: Note, Reason: "the pool is probed by its monitor, or by the group's first voting member, until groups act"},
-	{Field: "pool.health_sources", NotYet: true, Severity: Note, Reason: "requests are judged locally, then globally, until regional health acts"},
-	{Field: "pool.latitude", NotYet: true, Severity: Note, Reason: "proximity steering arrives with a later release"},
-	{Field: "pool.longitude", NotYet: true, Severity: Note, Reason: "proximity steering arrives with a later release"},
-	{Field: "pool.notification_filter", NotYet: true, Severity: Note, Reason: "no notifications are sent yet"},
+	{Field: "pool.disabled_at", Severity: Note, Reason: "a disabled pool stops serving at once; only origins drain"},
 	{Field: "pool.notification_email", Severity: Note, Reason: "no mail is sent; the field is deprecated at Cloudflare too"},
 	{Field: "pool.networks", Severity: Note, Reason: "it names Cloudflare's own networks"},
 	{Field: "pool.healthy", Severity: Note, Reason: "read-only and not kept: health is judged here, see /events"},
-	{Field: "origin.disabled_at", NotYet: true, Severity: Note, Reason: "enabled alone decides until sessions drain"},
 	{Field: "origin.virtual_network_id", Severity: Note, Reason: "it tells origins apart and chooses no route: addresses are dialled from this machine"},
 	{Field: "origin.flatten_cname", Severity: Note, Idle: []string{"true"}, Reason: dnsOnly},
 	{Field: "origin.healthy", Severity: Note, Reason: "read-only and not kept: health is judged here, see /events"},
 	{Field: "origin.failure_reason", Severity: Note, Reason: "read-only and not kept: health is judged here, see /events"},
 
-	{
-		Field: "monitor.type", NotYet: true, Severity: Warning, Idle: []string{`"http"`, `"https"`, `"tcp"`},
-		Reason: "monitors of type udp_icmp, icmp_ping and smtp arrive with a later release",
-	},
 	{Field: "monitor.probe_zone", Severity: Note, Reason: "it chooses Cloudflare's egress path, and probes leave from this machine"},
 
 	{Field: "load_balancer.zone_name", Severity: Note, Reason: "read-only; hosts are compared with name"},
@@ -56,28 +43,10 @@ var inertFields = []InertField{
 		Field: "load_balancer.location_strategy", Severity: Note, Idle: []string{`{"mode": "pop", "prefer_ecs": "proximity"}`}, Once: "dns",
 		Reason: dnsOnly,
 	},
-	{Field: "load_balancer.region_pools", NotYet: true, Severity: Warning, Reason: "default_pools serve every region"},
-	{Field: "load_balancer.country_pools", NotYet: true, Severity: Warning, Reason: "default_pools serve every country"},
-	{Field: "load_balancer.pop_pools", NotYet: true, Severity: Warning, Reason: "default_pools serve every data centre"},
-	{Field: "load_balancer.steering_policy", NotYet: true, Severity: Warning, Idle: []string{`"off"`}, Reason: "default_pools are used in order, as under off"},
-	{Field: "load_balancer.random_steering", NotYet: true, Severity: Warning, Idle: []string{`{"default_weight": 1}`}, Reason: "default_pools are used in order, as under off"},
-	{
-		Field: "load_balancer.adaptive_routing", NotYet: true, Severity: Warning,
-		Reason: "a retry stays in its pool",
-	},
-	{Field: "load_balancer.session_affinity", NotYet: true, Severity: Warning, Idle: []string{`"none"`}, Reason: affinityWait},
-	{Field: "load_balancer.session_affinity_ttl", NotYet: true, Severity: Warning, Idle: []string{"0"}, Reason: affinityWait},
-	{
-		Field: "load_balancer.session_affinity_attributes", NotYet: true, Severity: Warning, Reason: affinityWait,
-		Idle: []string{`{"samesite": "Auto", "secure": "Auto", "zero_downtime_failover": "none"}`},
-	},
 	{Field: "load_balancer.networks", Severity: Note, Reason: "it names Cloudflare's own networks"},
-	{Field: "load_balancer.rules", NotYet: true, Severity: Warning, Reason: "no rule is evaluated"},
-	{Field: "load_balancer.pool_sets", NotYet: true, Severity: Warning, Reason: "no pool set is matched"},
 	{Field: "load_balancer.tunnel_id", Severity: Note, Reason: "tunnels belong to private load balancers in Cloudflare's network"},
-
-	{Field: "weir.sessions.key_file", NotYet: true, Severity: Note, Reason: affinityWait},
-	{Field: "weir.sessions.always_use_https", NotYet: true, Severity: Note, Reason: affinityWait},
+	{Field: "overrides.ttl", Severity: Note, Once: "dns", Reason: dnsOnly},
+	{Field: "overrides.location_strategy", Severity: Note, Once: "dns", Reason: dnsOnly},
 }
 
 // InertFields returns the list of all fields that are kept without acting, with their reasons.

@@ -36,6 +36,16 @@ var lintRules = []LintRule{
 	{"head-with-body", "a monitor expects a body of an answer to HEAD", (*loader).lintHead},
 	{"redirects-followed-and-expected", "a monitor follows redirects and accepts nothing but redirects", (*loader).lintRedirects},
 	{"probe-rate", "an origin is probed more than once per second", (*loader).lintProbeRate},
+	{"pool-weights-zero", "every pool of a weighing steering policy has weight 0", (*loader).lintPoolWeights},
+	{"proximity-without-coordinates", "a pool that is steered by proximity has no coordinates", (*loader).lintProximity},
+	{"latency-without-monitor", "a pool that is steered by dynamic_latency has no monitor", (*loader).lintLatency},
+	{"empty-place-list", "a region, country or data centre is mapped to an empty list of pools", (*loader).lintEmptyLists},
+	{"drain-shorter-than-session", "drain_duration is shorter than session_affinity_ttl", (*loader).lintDrain},
+	{"session-header-impossible", "sessions by header are told apart by a field that no request carries, or that differs between requests", (*loader).lintSessionHeaders},
+	{"geo-with-rules", "a load balancer that steers by geo has custom rules", (*loader).lintGeoRules},
+	{"rule-unreachable", "a rule comes after one that is always true and ends the evaluation", (*loader).lintRuleUnreachable},
+	{"rule-without-effect", "a rule overrides nothing, answers nothing and does not end the evaluation", (*loader).lintRuleIdle},
+	{"pool-set-unreachable", "a pool set comes after one that matches every request", (*loader).lintPoolSetUnreachable},
 }
 
 // LintRules returns all rules.
@@ -185,13 +195,13 @@ func (l *loader) lintShed(found finding) {
 }
 
 func (l *loader) lintSingleOrigin(found finding) {
-	l.eachBalancer(func(b *LoadBalancer, n *node, pools []*Pool) {
-		if f := l.cfg.PoolByID(b.FallbackPool); f != nil && f.Enabled && !slices.Contains(pools, f) {
-			pools = append(pools, f)
-		}
-		total := 0
-		for _, p := range pools {
-			total += len(enabledOrigins(p))
+	l.eachBalancer(func(b *LoadBalancer, n *node, _ []*Pool) {
+		counted, total := map[string]bool{}, 0
+		for _, id := range poolsOf(b) {
+			if p := l.cfg.PoolByID(id); p != nil && p.Enabled && !counted[id] {
+				counted[id] = true
+				total += len(enabledOrigins(p))
+			}
 		}
 		if total == 1 {
 			found(n, balancerName(b)+" has one enabled origin and nowhere to fail over to", "a second origin or pool")
@@ -212,6 +222,9 @@ func (l *loader) lintFallback(found finding) {
 // Under off, a pool without a monitor always qualifies (behaviour P7).
 func (l *loader) lintUnmonitored(found finding) {
 	l.eachBalancer(func(b *LoadBalancer, n *node, pools []*Pool) {
+		if b.SteeringPolicy != "off" {
+			return
+		}
 		for i, p := range pools {
 			if _, monitored := l.cfg.MonitorOf(p); monitored || p.LoadShedding != nil || i == len(pools)-1 {
 				continue
@@ -271,17 +284,14 @@ func poolsOf(b *LoadBalancer) []string {
 func (l *loader) lintSNI(found finding) {
 	reported := map[*Monitor]bool{}
 	l.eachPool(func(p *Pool, n *node, enabled []int) {
-		m, monitored := l.cfg.MonitorOf(p)
-		if !monitored || m.Type != "https" || hasHost(m) || reported[m] {
-			return
-		}
-		for _, i := range enabled {
-			if p.Origins[i].Host == "" {
-				reported[m] = true
-				found(in(n, "monitor"), fmt.Sprintf("monitor %s probes over https and neither it nor origin %s sets Host, so the probe carries no SNI", quote(m.ID), p.Origins[i].Name),
-					"the header Host in the monitor or the origin")
-				return
+		for _, m := range l.cfg.monitorsOf(p) {
+			i := slices.IndexFunc(enabled, func(i int) bool { return p.Origins[i].Host == "" })
+			if m.Type != "https" || hasHost(m) || reported[m] || i < 0 {
+				continue
 			}
+			reported[m] = true
+			found(firstOf(n, "monitor_group", "monitor"), fmt.Sprintf("monitor %s probes over https and neither it nor origin %s sets Host, so the probe carries no SNI", quote(m.ID), p.Origins[enabled[i]].Name),
+				"the header Host in the monitor or the origin")
 		}
 	})
 }
@@ -320,19 +330,37 @@ func (l *loader) lintRedirects(found finding) {
 
 func (l *loader) lintProbeRate(found finding) {
 	l.eachPool(func(p *Pool, n *node, enabled []int) {
-		m, monitored := l.cfg.MonitorOf(p)
-		if !monitored || len(enabled) == 0 {
+		places, rate := l.probingPlaces(p), 0.0
+		monitors := l.cfg.monitorsOf(p)
+		for _, m := range monitors {
+			rate += float64(places) / max(m.Interval, time.Second).Seconds()
+		}
+		if rate <= 1 || len(enabled) == 0 {
 			return
 		}
-		from := len(l.cfg.Weir.DataCenters)
-		if slices.Contains(p.CheckRegions, AllRegions) {
-			from = len(regions)
-		} else if len(p.CheckRegions) > 0 {
-			from = len(p.CheckRegions)
+		how := "every " + brief(monitors[0].Interval)
+		if len(monitors) > 1 {
+			how = fmt.Sprintf("with %d monitors", len(monitors))
 		}
-		if rate := float64(from) / m.Interval.Seconds(); rate > 1 && m.Interval >= time.Second {
-			found(in(n, "check_regions"), fmt.Sprintf("%d places probe every %s: %.3g probes per second at every origin of pool %s", from, brief(m.Interval), rate, p.Name),
-				"fewer regions or a longer interval")
-		}
+		found(in(n, "check_regions"), fmt.Sprintf("%s %s: %.3g probes per second at every origin of pool %s", probing(places), how, rate, p.Name),
+			"fewer regions or a longer interval")
 	})
+}
+
+// probingPlaces is from how many places p is probed.
+func (l *loader) probingPlaces(p *Pool) int {
+	switch {
+	case slices.Contains(p.CheckRegions, AllRegions):
+		return len(regions)
+	case len(p.CheckRegions) > 0:
+		return len(p.CheckRegions)
+	}
+	return len(l.cfg.Weir.DataCenters)
+}
+
+func probing(places int) string {
+	if places == 1 {
+		return "1 place probes"
+	}
+	return fmt.Sprintf("%d places probe", places)
 }

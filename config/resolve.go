@@ -96,6 +96,24 @@ func (c *Config) MonitorOf(p *Pool) (*Monitor, bool) {
 	return builtinMonitor(), true
 }
 
+// monitorsOf lists every monitor that probes p: of a group, those of all enabled members that are known.
+func (c *Config) monitorsOf(p *Pool) []*Monitor {
+	g, ok := c.GroupOf(p)
+	if !ok {
+		if m, monitored := c.MonitorOf(p); monitored {
+			return []*Monitor{m}
+		}
+		return nil
+	}
+	var list []*Monitor
+	for _, member := range g.Members {
+		if m := c.MonitorByID(member.MonitorID); m != nil && member.Enabled {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
 // firstVoter is the monitor of the first member that takes part in the verdict and whose monitor is known.
 func (c *Config) firstVoter(g *MonitorGroup) *Monitor {
 	for _, member := range g.Members {
