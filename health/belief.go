@@ -2,14 +2,16 @@ package health
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/weirlb/weir/config"
 )
 
-// What is believed, from the bottom up: a point is one vantage point's view of one origin; points join into a place
-// (a region, or a data centre), places into the origin's global verdict, origins into the pool's state. Nothing here
-// waits or locks: the Engine holds its lock around all of it.
+// What is believed, from the bottom up: a point is one vantage point's view of one origin, by one monitor; points join
+// into a place (a region, or a data centre), places into the monitor's verdict everywhere. Then the monitors join, place
+// by place and everywhere: without a monitor group there is one, and it is right. Origins join into the pool's state.
+// Nothing here waits or locks: the Engine holds its lock around all of it.
 
 // pointKey is what a point's state is kept by, across reloads (behaviour H18).
 type pointKey struct {
@@ -34,10 +36,12 @@ type point struct {
 
 	pool   *pool
 	origin *origin
+	member *member
 	place  *place
 
 	counter counter
 	verdict Verdict
+	rtt     ewma
 	ip      netip.Addr // last reached
 }
 
@@ -55,6 +59,7 @@ func (pt *point) observe(now time.Time, r Result) {
 	}
 	if r.Passed() {
 		v.RTT = r.RTT
+		pt.rtt = pt.rtt.observe(r.RTT)
 	}
 	if r.IP.IsValid() {
 		pt.ip = r.IP
@@ -67,7 +72,7 @@ func (pt *point) observe(now time.Time, r Result) {
 	}
 }
 
-// place is one region's, or one data centre's, view of one origin.
+// place is one region's, or one data centre's, view of one origin, by one monitor.
 type place struct {
 	name    string
 	points  []*point
@@ -82,23 +87,48 @@ func (pl *place) rejoin(now time.Time) {
 	pl.verdict = join(pl.verdict, parts, now)
 }
 
+// member is one monitor's view of one origin.
+type member struct {
+	monitor string // id
+	role    role
+	places  []*place
+	global  Verdict
+}
+
+func (m *member) rejoin(now time.Time) {
+	parts := make([]Verdict, len(m.places))
+	for i, pl := range m.places {
+		parts[i] = pl.verdict
+	}
+	m.global = join(m.global, parts, now)
+}
+
+// view is one place's view of one origin, by all monitors that vote.
+type view struct {
+	place   string
+	verdict Verdict
+}
+
 // origin is everything believed of one origin.
 type origin struct {
-	key    originKey
-	cfg    *config.Origin
-	live   bool // it and its pool are enabled: it is probed, and counts
-	places []*place
-	global Verdict
+	key     originKey
+	cfg     *config.Origin
+	live    bool      // it and its pool are enabled: it is probed, and counts
+	members []*member // whose probes run
+	voters  []*member // those of them that count; none in an unmonitored pool
+	places  []view    // in the order of each member's places; none in an unmonitored pool
+	global  Verdict
+	given   []time.Duration // to the pool's profiles
 	// picture is what the Table was last told of the places; nil when they have changed since.
 	picture map[string]Verdict
 }
 
 func (o *origin) rejoin(now time.Time) {
-	parts := make([]Verdict, len(o.places))
-	for i, pl := range o.places {
-		parts[i] = pl.verdict
+	for i := range o.places {
+		v := &o.places[i].verdict
+		*v = o.agree(*v, func(m *member) Verdict { return m.places[i].verdict }, now)
 	}
-	o.global = join(o.global, parts, now)
+	o.global = o.agree(o.global, func(m *member) Verdict { return m.global }, now)
 	o.picture = nil
 }
 
@@ -106,42 +136,49 @@ func (o *origin) rejoin(now time.Time) {
 func (o *origin) health() OriginHealth {
 	if o.picture == nil {
 		o.picture = make(map[string]Verdict, len(o.places))
-		for _, pl := range o.places {
-			o.picture[pl.name] = pl.verdict
+		for i := range o.places {
+			o.picture[o.places[i].place] = o.places[i].verdict
 		}
 	}
 	return OriginHealth{Identity: o.key.identity, Global: o.global, Places: o.picture}
 }
 
-// ip is the address last reached, from any place; "" for none.
+// ip is the address last reached, by any monitor from any place; "" for none.
 func (o *origin) ip() string {
-	for _, pl := range o.places {
-		for _, pt := range pl.points {
-			if pt.ip.IsValid() {
-				return pt.ip.String()
+	for _, m := range o.members {
+		for _, pl := range m.places {
+			for _, pt := range pl.points {
+				if pt.ip.IsValid() {
+					return pt.ip.String()
+				}
 			}
 		}
 	}
 	return ""
 }
 
-// join makes one verdict of several: the status by quorum, its particulars from the parts that are of that status. A
-// verdict once reached is held until its opposite is certain: new vantage points, without a result, do not make a
-// known origin unknown.
+// join makes one verdict of several vantage points', or of several places', by quorum.
 func join(was Verdict, parts []Verdict, now time.Time) Verdict {
 	statuses := make([]Status, len(parts))
 	for i, p := range parts {
 		statuses[i] = p.Status
 	}
+	return settle(was, quorum(statuses), parts, parts, now)
+}
+
+// settle makes one verdict of several whose joint status is s, with its particulars from the parts; the reason of a
+// failure comes from the culprits among them. A verdict once reached is held until its opposite is certain: new vantage
+// points, without a result, do not make a known origin unknown.
+func settle(was Verdict, s Status, parts, culprits []Verdict, now time.Time) Verdict {
 	v := was
-	if s := quorum(statuses); s != Unknown && s != was.Status {
+	if s != Unknown && s != was.Status {
 		v.Status, v.Since = s, now
 	}
 	switch v.Status {
 	case Up:
 		v.Reason, v.Detail = NoFailures, ""
 	case Down:
-		v.Reason, v.Detail = commonReason(was, parts)
+		v.Reason, v.Detail = commonReason(was, culprits)
 	case Unknown:
 	}
 	var answered time.Time
@@ -191,11 +228,12 @@ func latestRTT(parts []Verdict) time.Duration {
 // pool is everything believed of one pool.
 type pool struct {
 	cfg       *config.Pool
-	monitor   string // id; of no meaning when unmonitored
-	monitored bool
-	local     bool // places are data centres
+	judge     string // which monitor or group says what is up; of no meaning when unmonitored
+	monitored bool   // somebody votes
+	local     bool   // places are data centres
 	origins   []*origin
-	tally     Tally // of the live origins
+	profiles  []profile // one for each place and a global one; none when unmonitored
+	tally     Tally     // of the live origins
 	state     PoolState
 	published time.Time
 }
@@ -226,13 +264,27 @@ func (p *pool) moved(from, to Status) {
 // picture is the immutable form of p.
 func (p *pool) picture() *PoolHealth {
 	ph := &PoolHealth{
-		Pool: p.cfg.ID, Monitored: p.monitored, Local: p.monitored && p.local,
+		Pool: p.cfg.ID, Monitored: p.monitored, Local: p.monitored && p.local, Sources: p.sources(), RTT: p.rtts(),
 		Origins: make([]OriginHealth, len(p.origins)),
 	}
 	for i, o := range p.origins {
 		ph.Origins[i] = o.health()
 	}
 	return ph
+}
+
+// sources are those whose verdicts count for requests, in the order of precedence (behaviour M5).
+func (p *pool) sources() []string {
+	switch {
+	case !p.monitored:
+		return nil
+	case p.local:
+		return []string{SourceLocal, SourceGlobal}
+	case slices.Contains(p.cfg.HealthSources, SourceRegional):
+		return []string{SourceRegional, SourceGlobal}
+	default:
+		return []string{SourceGlobal} // regions do not judge unless asked to
+	}
 }
 
 // pace is the shortest time between two pictures of a pool. A picture costs time in proportion to the pool, so a small
@@ -247,7 +299,7 @@ func (p *pool) pace() time.Duration {
 
 // sameStatuses reports whether a decision could not tell two pictures apart.
 func sameStatuses(a, b *PoolHealth) bool {
-	if a == nil || b == nil || a.Monitored != b.Monitored || a.Local != b.Local || len(a.Origins) != len(b.Origins) {
+	if a == nil || b == nil || a.Monitored != b.Monitored || a.Local != b.Local || !slices.Equal(a.Sources, b.Sources) || len(a.Origins) != len(b.Origins) {
 		return false
 	}
 	for i := range a.Origins {

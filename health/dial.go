@@ -20,25 +20,52 @@ import (
 type network struct {
 	resolver *net.Resolver
 	roots    func() *x509.CertPool
+	echo     func(ctx context.Context, raw bool, to, source netip.Addr) (net.Conn, error) // opens ICMP sockets; nil: echoSocket
 }
 
-// dial connects to a port of an address literal or a host name. Until the connection is closed, the end of ctx ends
+// dial connects to a TCP port of an address literal or a host name. Until the connection is closed, the end of ctx ends
 // every wait on it.
 func (n *network) dial(ctx context.Context, address string, port int, source netip.Addr) (net.Conn, error) {
+	return n.connect(ctx, "tcp", net.JoinHostPort(address, strconv.Itoa(port)), source)
+}
+
+// connect is dial for any network of package net.
+func (n *network) connect(ctx context.Context, network, address string, source netip.Addr) (net.Conn, error) {
 	// No keep-alive: a probe's connection lives for seconds.
-	d := net.Dialer{Resolver: n.resolver, KeepAlive: -1}
-	if source.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
-	}
-	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+	d := net.Dialer{Resolver: n.resolver, KeepAlive: -1, LocalAddr: localAddr(network, source)}
+	conn, err := d.DialContext(ctx, network, address)
 	if err != nil {
-		if source.IsValid() && isSourceError(err) {
-			return nil, &configError{fmt.Sprintf("cannot probe %s from source %s: %v", address, source, err)}
-		}
-		return nil, err
+		return nil, aboutSource(err, address, source)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	return &probeConn{Conn: conn, stop: stop}, nil
+	return tie(ctx, conn), nil
+}
+
+// localAddr is where a connection starts from; nil for anywhere.
+func localAddr(network string, source netip.Addr) net.Addr {
+	switch {
+	case !source.IsValid():
+		return nil
+	case network == "tcp":
+		return net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	case network == "udp":
+		return net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	default:
+		return &net.IPAddr{IP: source.AsSlice(), Zone: source.Zone()}
+	}
+}
+
+// aboutSource says so when err is the configured source's fault.
+func aboutSource(err error, address string, source netip.Addr) error {
+	if source.IsValid() && isSourceError(err) {
+		return &configError{fmt.Sprintf("cannot probe %s from source %s: %v", address, source, err)}
+	}
+	return err
+}
+
+// tie makes the end of ctx end every wait on conn, until it is closed.
+func tie(ctx context.Context, conn net.Conn) net.Conn {
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	return &probeConn{Conn: conn, stop: stop}
 }
 
 // isSourceError recognises a source that this machine does not have, or of the wrong family.
@@ -145,7 +172,9 @@ type phase uint8
 const (
 	connecting phase = iota
 	handshaking
-	exchanging
+	exchanging // HTTP
+	pinging    // ICMP, and UDP after it
+	conversing // SMTP
 )
 
 // failed judges an error: this is the one place where errors become reasons (behaviour H16).
@@ -182,10 +211,12 @@ func timeoutReason(p phase, reason string) string {
 	switch {
 	case reason == DNSInternal || reason == DNSUnknownHost:
 		return DNSInternal
-	case p == connecting:
-		return TCPTimeout
+	case p == connecting || p == conversing:
+		return TCPTimeout // which the page also has for data that is not acknowledged
 	case p == handshaking:
 		return TLSHandshakeFailure
+	case p == pinging:
+		return OtherFailure // the page knows no other timeouts
 	default:
 		return HTTPTimeout
 	}
@@ -214,6 +245,8 @@ func reasonOf(p phase, err error) string {
 		return TLSHandshakeFailure // such as a connection closed in the middle of it
 	case exchanging:
 		return HTTPInvalidResponse // such as a connection closed without an answer
+	case pinging, conversing:
+		return OtherFailure
 	}
 	panic("BUG: no such phase")
 }

@@ -112,8 +112,8 @@ func (e *Engine) Close() {
 // Table is what the engine believes. The engine alone writes to it.
 func (e *Engine) Table() *Table { return e.table }
 
-// Ready reports whether every check has a result, and which have none: "pool/origin from REGION", in the order of the
-// configuration.
+// Ready reports whether every check has a result, and which have none: "pool/origin from REGION", and by which monitor
+// where there are several, in the order of the configuration.
 func (e *Engine) Ready() (ready bool, waitingFor []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -122,14 +122,28 @@ func (e *Engine) Ready() (ready bool, waitingFor []string) {
 	}
 	for _, p := range e.order {
 		for _, o := range p.origins {
-			for _, pl := range o.places {
-				if pl.waits() {
-					waitingFor = append(waitingFor, p.cfg.Name+"/"+o.cfg.Name+" from "+pl.name)
-				}
+			for _, m := range o.members {
+				waitingFor = append(waitingFor, o.waitsFor(m, p.cfg.Name)...)
 			}
 		}
 	}
 	return len(waitingFor) == 0, waitingFor
+}
+
+// waitsFor lists the places from which one of o's monitors has no result yet.
+func (o *origin) waitsFor(m *member, pool string) []string {
+	var list []string
+	for _, pl := range m.places {
+		if !pl.waits() {
+			continue
+		}
+		what := pool + "/" + o.cfg.Name + " from " + pl.name
+		if len(o.members) > 1 {
+			what += " by monitor " + m.monitor
+		}
+		list = append(list, what)
+	}
+	return list
 }
 
 // waits reports whether some point of the place is probed and has no result yet.
@@ -169,7 +183,8 @@ func (e *Engine) reconcile(now time.Time, cfg *config.Config) {
 	e.applied, e.order, e.pools = true, nil, make(map[string]*pool, len(cfg.Pools))
 	clear(e.behind)
 	for i := range cfg.Pools {
-		p := pl.plan(cfg, &cfg.Pools[i], old[cfg.Pools[i].ID], e.opt.Scale)
+		id := cfg.Pools[i].ID
+		p := pl.plan(cfg, &cfg.Pools[i], old[id], e.opt.Scale, func(place string) *RTT { return e.table.RTT(id, place) })
 		e.order = append(e.order, p)
 		e.pools[p.cfg.ID] = p
 	}
@@ -186,6 +201,8 @@ func (e *Engine) reconcile(now time.Time, cfg *config.Config) {
 	}
 	for _, p := range e.order {
 		e.announce(now, old[p.cfg.ID], p)
+		old[p.cfg.ID].untell(p)
+		p.tell()
 		e.publish(now, p)
 	}
 	for id := range old {
@@ -297,7 +314,9 @@ func (e *Engine) start(c *Check) {
 		started := time.Now()
 		r := a.run(ctx, c.Timeout)
 		ended := time.Now()
-		r.RTT = ended.Sub(started)
+		if r.RTT == 0 {
+			r.RTT = ended.Sub(started)
+		}
 		e.observe(c, r, started, ended)
 	})
 }
@@ -342,16 +361,28 @@ func (e *Engine) observe(c *Check, r Result, started, ended time.Time) {
 
 // believe carries a counted result up from its point. It needs e.mu.
 func (e *Engine) believe(now time.Time, pt *point, r Result) {
-	p, o := pt.pool, pt.origin
+	p, o, m := pt.pool, pt.origin, pt.member
 	pt.observe(now, r)
 	pt.place.rejoin(now)
+	said := m.global.Status
+	m.rejoin(now)
+	if m.role == watcher {
+		if m.global.Status != said {
+			e.notice(now, pt)
+		}
+		return
+	}
 	was := o.global.Status
 	o.rejoin(now)
 	if o.global.Status != was {
 		state := p.state
 		p.moved(was, o.global.Status)
-		e.report(now, p, state, o, Event{Reason: o.global.Reason, Detail: o.global.Detail, Region: pt.place.name})
+		e.report(now, p, state, o, Event{
+			Reason: o.global.Reason, Detail: o.global.Detail, Region: pt.place.name, Monitor: m.monitor,
+		})
 	}
+	p.measure(o)
+	p.tell()
 	if p.published.Add(p.pace()).After(now) {
 		e.behind[p] = true
 		return
@@ -362,19 +393,42 @@ func (e *Engine) believe(now time.Time, pt *point, r Result) {
 // report keeps and sends an event: ev, with the pool and the origin filled in. was is the pool's state before; o is nil
 // when only the pool changed. It needs e.mu.
 func (e *Engine) report(now time.Time, p *pool, was PoolState, o *origin, ev Event) {
-	ev.Time = now
-	ev.Pool = EventPool{
+	ev.Time, ev.Pool, ev.Origins = now, p.event(was), []EventOrigin{}
+	if o != nil {
+		ev.Origins = append(ev.Origins, o.event(&o.global, true))
+	}
+	e.send(ev)
+}
+
+// notice tells what a monitor that only watches has come to say of an origin. It needs e.mu.
+func (e *Engine) notice(now time.Time, pt *point) {
+	said := &pt.member.global
+	e.send(Event{
+		Time: now, Pool: pt.pool.event(pt.pool.state), Origins: []EventOrigin{pt.origin.event(said, false)},
+		Reason: said.Reason, Detail: said.Detail, Region: pt.place.name,
+		Monitor: pt.member.monitor, MonitoringOnly: true,
+	})
+}
+
+// event is the pool of an event, after its state was was.
+func (p *pool) event(was PoolState) EventPool {
+	return EventPool{
 		ID: p.cfg.ID, Name: p.cfg.Name, MinimumOrigins: p.cfg.MinimumOrigins,
 		Healthy: p.state == PoolHealthy || p.state == PoolDegraded,
 		Changed: p.state != was, State: p.state, Was: was,
 	}
-	ev.Origins = []EventOrigin{}
-	if o != nil {
-		ev.Origins = append(ev.Origins, EventOrigin{
-			Name: o.cfg.Name, Address: o.cfg.Address, IP: o.ip(), Enabled: o.cfg.Enabled,
-			Healthy: o.global.Status == Up, Changed: true, FailureReason: o.global.Reason,
-		})
+}
+
+// event is the origin of an event, by a verdict.
+func (o *origin) event(v *Verdict, changed bool) EventOrigin {
+	return EventOrigin{
+		Name: o.cfg.Name, Address: o.cfg.Address, IP: o.ip(), Enabled: o.cfg.Enabled,
+		Healthy: v.Status == Up, Changed: changed, FailureReason: v.Reason,
 	}
+}
+
+// send keeps an event and tells it. It needs e.mu.
+func (e *Engine) send(ev Event) {
 	ev = e.events.add(ev)
 	if e.opt.OnEvent != nil {
 		e.outbox = append(e.outbox, func() { e.opt.OnEvent(ev) })
@@ -405,7 +459,7 @@ func (e *Engine) probed(pt *point, r Result, outcome Outcome, late time.Duration
 		return
 	}
 	told := ProbeResult{
-		Time: ended, Monitor: pt.pool.monitor, PoolID: pt.pool.cfg.ID, Pool: pt.pool.cfg.Name, Origin: pt.origin.cfg.Name,
+		Time: ended, Monitor: pt.member.monitor, PoolID: pt.pool.cfg.ID, Pool: pt.pool.cfg.Name, Origin: pt.origin.cfg.Name,
 		Region: pt.place.name, Result: r, Outcome: outcome, Late: late,
 	}
 	e.outbox = append(e.outbox, func() { e.opt.OnProbe(told) })

@@ -606,14 +606,14 @@ func TestOwnTroubleChangesNothing(t *testing.T) {
 	})
 }
 
-func TestMonitorTypeThatDoesNotAct(t *testing.T) {
-	inLab(t, Options{Probe: (&network{}).prober("smtp")}, func(l *lab) {
+func TestMonitorTypeThatIsNone(t *testing.T) {
+	inLab(t, Options{Probe: (&network{}).prober("ldap")}, func(l *lab) {
 		m := httpMonitor()
-		m.Type = "smtp"
+		m.Type = "ldap"
 		l.Apply(configOf(m, poolOf("p", 1)))
 		l.after(time.Second)
 		if v := l.Table().Pool("p").Origins[0].Global; v.Status != Down || v.Reason != MonitorConfigError {
-			t.Errorf("H16: a monitor that cannot act must not look green: %+v", v)
+			t.Errorf("H16: a monitor that cannot probe must not look green: %+v", v)
 		}
 	})
 }

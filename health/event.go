@@ -3,7 +3,7 @@ package health
 import "time"
 
 // Event is one change of what is believed: of the global verdict of an origin, of the state of a pool, or of both.
-// Its JSON is that of Cloudflare's health events, with two fields more: reason and region.
+// Its JSON is that of Cloudflare's health events, with two fields more, reason and region, and a third where it is true.
 type Event struct {
 	ID      int64         `json:"id"` // counts from 1
 	Time    time.Time     `json:"timestamp"`
@@ -12,6 +12,10 @@ type Event struct {
 	Reason  string        `json:"reason"`  // why, in the words of docs/reasons.md
 	Region  string        `json:"region"`  // the region, or data centre, whose probe tipped the verdict
 	Detail  string        `json:"-"`       // Reason's particulars, for people
+	Monitor string        `json:"-"`       // id of the monitor whose probe tipped the verdict; "" for none
+	// MonitoringOnly marks news from a monitor that only watches (behaviour M4): Origins[0].Healthy and FailureReason are
+	// what that monitor says, and nothing that decisions depend on has changed.
+	MonitoringOnly bool `json:"monitoring_only,omitempty"`
 }
 
 // EventPool is the pool of an Event, as it is after the change.
@@ -32,7 +36,7 @@ type EventOrigin struct {
 	IP            string `json:"ip"` // the address last probed; empty while none was reached
 	Enabled       bool   `json:"enabled"`
 	Healthy       bool   `json:"healthy"`
-	Changed       bool   `json:"changed"`
+	Changed       bool   `json:"changed"` // false for news from a monitor that only watches
 	FailureReason string `json:"failure_reason"`
 }
 

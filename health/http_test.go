@@ -479,8 +479,10 @@ func TestMisconfiguredProbes(t *testing.T) {
 		"pool id":      func(t *Target) { t.Pool = "a\nb" },
 		"field name":   func(t *Target) { t.Monitor.Header = []config.HeaderField{{Name: "a b"}} },
 		"field value":  func(t *Target) { t.Monitor.Header = []config.HeaderField{{Name: "A", Values: []string{"x\r\ny"}}} },
-		"type":         func(t *Target) { t.Monitor.Type = "icmp_ping" },
-		"tcp, no port": func(t *Target) { t.Monitor.Type, t.Port = "tcp", 0 },
+		"type":              func(t *Target) { t.Monitor.Type = "ldap" },
+		"tcp, no port":      func(t *Target) { t.Monitor.Type, t.Port = "tcp", 0 },
+		"smtp, no port":     func(t *Target) { t.Monitor.Type, t.Port = "smtp", 0 },
+		"udp_icmp, no port": func(t *Target) { t.Monitor.Type, t.Port = "udp_icmp", 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			target := targetAt(at, httpMonitor())

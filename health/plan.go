@@ -136,32 +136,89 @@ type planned struct {
 	stop  []*point            // to be probed no longer
 }
 
+// juror is a monitor that a pool is probed by, and what its verdict counts for.
+type juror struct {
+	monitor *config.Monitor
+	role    role
+}
+
+// jury lists who probes a pool, and names what they are together: the pool's monitor group, else its monitor.
+func jury(cfg *config.Config, p *config.Pool) (list []juror, name string) {
+	if g, ok := groupOf(cfg, p); ok {
+		return membersOf(cfg, g), "group " + g.ID
+	}
+	if m, ok := cfg.MonitorOf(p); ok {
+		return []juror{{m, voter}}, "monitor " + m.ID
+	}
+	return nil, ""
+}
+
+// groupOf is the group that probes p. One that is not among the objects is passed over for the pool's monitor.
+func groupOf(cfg *config.Config, p *config.Pool) (*config.MonitorGroup, bool) {
+	g := cfg.MonitorGroupByID(p.MonitorGroup)
+	return g, g != nil
+}
+
+// membersOf lists the members that take part. Those whose monitor is not among the objects are passed over, and so are
+// repetitions: a monitor has one voice.
+func membersOf(cfg *config.Config, g *config.MonitorGroup) []juror {
+	var list []juror
+	seen := make(map[string]bool, len(g.Members))
+	for i := range g.Members {
+		r, ok := roleOf(&g.Members[i])
+		m := cfg.MonitorByID(g.Members[i].MonitorID)
+		if !ok || m == nil || seen[m.ID] {
+			continue
+		}
+		seen[m.ID] = true
+		list = append(list, juror{m, r})
+	}
+	return list
+}
+
+// votes reports whether somebody among them does. Otherwise the pool is not monitored, though it may be watched.
+func votes(list []juror) bool {
+	return slices.ContainsFunc(list, func(j juror) bool { return j.role != watcher })
+}
+
 // plan turns a pool's configuration into beliefs, taking over what old already believed.
-func (pl *planned) plan(cfg *config.Config, p *config.Pool, old *pool, scale Scale) *pool {
-	m, monitored := cfg.MonitorOf(p)
-	next := &pool{cfg: p, monitored: monitored}
+func (pl *planned) plan(cfg *config.Config, p *config.Pool, old *pool, scale Scale, cell func(place string) *RTT) *pool {
+	probing, judge := jury(cfg, p)
+	next := &pool{cfg: p, judge: judge, monitored: votes(probing)}
 	var from []vantage
-	if monitored {
-		next.monitor = m.ID
+	if len(probing) > 0 {
 		from, next.local = vantages(cfg, p, scale)
 	}
+	next.profiles = profilesOf(next.monitored, from, cell)
 	before := remembered(old, next)
 	twins := make(map[config.Identity]int, len(p.Origins))
 	for i := range p.Origins {
-		o := &origin{cfg: &p.Origins[i], key: originKey{identity: p.Identity(i)}}
+		o := &origin{cfg: &p.Origins[i], key: originKey{identity: p.Identity(i)}, given: make([]time.Duration, len(next.profiles))}
 		o.live = p.Enabled && o.cfg.Enabled
 		o.key.twin = twins[o.key.identity]
 		twins[o.key.identity]++
-		pl.planOrigin(next, o, m, from, before[o.key])
+		pl.planOrigin(next, o, probing, from, before[o.key])
 		next.origins = append(next.origins, o)
 	}
 	next.recount()
 	return next
 }
 
-// remembered lists the origins whose verdicts next takes over from old: those judged by the same monitor.
+// profilesOf is a profile for each place, and a global one.
+func profilesOf(monitored bool, from []vantage, cell func(place string) *RTT) []profile {
+	if !monitored {
+		return nil
+	}
+	list := make([]profile, 0, len(from)+1)
+	for _, v := range from {
+		list = append(list, profile{place: v.name, cell: cell(v.name)})
+	}
+	return append(list, profile{place: Everywhere, cell: cell(Everywhere)})
+}
+
+// remembered lists the origins whose verdicts next takes over from old: those judged by the same monitor or group.
 func remembered(old, next *pool) map[originKey]*origin {
-	if old == nil || !old.monitored || !next.monitored || old.monitor != next.monitor {
+	if old == nil || !old.monitored || !next.monitored || old.judge != next.judge {
 		return nil
 	}
 	m := make(map[originKey]*origin, len(old.origins))
@@ -173,36 +230,69 @@ func remembered(old, next *pool) map[originKey]*origin {
 
 // planOrigin fills in an origin. An origin that is enabled again starts from unknown: what was true when it was
 // disabled need not be. A disabled one keeps its verdict as it was (behaviour H15).
-func (pl *planned) planOrigin(p *pool, o *origin, m *config.Monitor, from []vantage, was *origin) {
-	if was != nil && o.live && !was.live {
-		was = nil
+func (pl *planned) planOrigin(p *pool, o *origin, probing []juror, from []vantage, was *origin) {
+	if was == nil || o.live && !was.live {
+		was = &origin{}
 	}
-	if was != nil {
-		o.global = was.global
+	o.global = was.global
+	for _, j := range probing {
+		m := pl.planMember(p, o, j, from, was.member(j.monitor.ID))
+		o.members = append(o.members, m)
+		if j.role != watcher {
+			o.voters = append(o.voters, m)
+		}
+	}
+	if !p.monitored {
+		return
 	}
 	for _, v := range from {
-		next := &place{name: v.name}
-		if was != nil {
-			next.verdict = was.verdictFrom(v.name)
-		}
+		o.places = append(o.places, view{v.name, was.verdictFrom(v.name)})
+	}
+	o.rejoin(pl.now)
+	p.measure(o)
+}
+
+// planMember fills in one monitor's view of an origin.
+func (pl *planned) planMember(p *pool, o *origin, j juror, from []vantage, was *member) *member {
+	m := &member{monitor: j.monitor.ID, role: j.role, global: was.global}
+	for _, v := range from {
+		next := &place{name: v.name, verdict: was.verdictFrom(v.name)}
 		for n := range v.points {
-			key := pointKey{p.monitor, o.key, v.name, n}
-			pt := pl.point(key, settingsOf(m, p.cfg, o.cfg, v), m, o.live)
-			pt.pool, pt.origin, pt.place = p, o, next
+			key := pointKey{m.monitor, o.key, v.name, n}
+			pt := pl.point(key, settingsOf(j.monitor, p.cfg, o.cfg, v), j.monitor, o.live)
+			pt.pool, pt.origin, pt.member, pt.place = p, o, m, next
 			next.points = append(next.points, pt)
 		}
 		next.rejoin(pl.now)
-		o.places = append(o.places, next)
+		m.places = append(m.places, next)
 	}
-	if p.monitored {
-		o.rejoin(pl.now)
-	}
+	m.rejoin(pl.now)
+	return m
 }
 
-func (o *origin) verdictFrom(name string) Verdict {
-	for _, pl := range o.places {
-		if pl.name == name {
+// member is the view of one monitor; an empty one when it has none.
+func (o *origin) member(monitor string) *member {
+	for _, m := range o.members {
+		if m.monitor == monitor {
+			return m
+		}
+	}
+	return &member{}
+}
+
+func (m *member) verdictFrom(place string) Verdict {
+	for _, pl := range m.places {
+		if pl.name == place {
 			return pl.verdict
+		}
+	}
+	return Verdict{}
+}
+
+func (o *origin) verdictFrom(place string) Verdict {
+	for i := range o.places {
+		if o.places[i].place == place {
+			return o.places[i].verdict
 		}
 	}
 	return Verdict{}

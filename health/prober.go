@@ -31,7 +31,7 @@ type Result struct {
 	Timeout      bool          // the attempt failed because time was up: it may be retried
 	NoVerdict    bool          // the failure is this machine's own (no descriptors, no memory): it says nothing of the origin
 	IP           netip.Addr    // the address that was reached, the zero Addr for none
-	RTT          time.Duration // of the whole attempt; set by the runner
+	RTT          time.Duration // of the attempt's exchange; 0: the runner sets that of the whole attempt
 }
 
 // Passed reports whether the origin answered as expected.
@@ -44,8 +44,14 @@ func (n *network) prober(kind string) Prober {
 		return n.http
 	case "tcp":
 		return n.tcp
+	case "icmp_ping":
+		return n.icmpPing
+	case "udp_icmp":
+		return n.udpICMP
+	case "smtp":
+		return n.smtp
 	}
 	return func(context.Context, Target) Result {
-		return misconfigured(fmt.Sprintf("monitor type %s does not act yet: use http, https or tcp", kind))
+		return misconfigured(fmt.Sprintf("monitor type %q is none: use http, https, tcp, icmp_ping, udp_icmp or smtp", kind))
 	}
 }

@@ -25,7 +25,11 @@ func (s stage) run(ctx context.Context, probe Prober, t Target, dice uint64) Res
 		<-ctx.Done()
 		return Result{Reason: TCPTimeout, Detail: "lost, as staged in weir.regions", Timeout: true}
 	}
-	return probe(ctx, t)
+	r := probe(ctx, t)
+	if r.RTT > 0 {
+		r.RTT += s.delay // which the prober did not see
+	}
+	return r
 }
 
 // waited reports whether d passed before ctx ended.
