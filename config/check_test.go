@@ -70,7 +70,7 @@ var checkCases = []struct {
 
 	// monitors
 	{name: "monitor type", text: `{"id":"m","type":"icmp"}`},
-	{name: "monitor not probed yet", text: `{"id":"m","type":"icmp_ping"}`},
+	{name: "monitors of every type", text: `[{"id":"m","type":"icmp_ping"},{"id":"u","type":"udp_icmp","port":53},{"id":"s","type":"smtp","port":25}]`},
 	{name: "monitor ranges", text: `{"id":"m","type":"http","timeout":11,"retries":6,"interval":0,"port":-1,"consecutive_up":-1}`},
 	{name: "interval too short", text: `{"id":"m","type":"http","interval":15}`},
 	{name: "interval too short, strict", strict: true, text: `{"id":"m","type":"http","expected_codes":"200","interval":15}`},
@@ -96,19 +96,48 @@ var checkCases = []struct {
 	{name: "dangling pools", text: `[` + onePool + `,{"id":"b","name":"a.b","default_pools":["p1","p2"],"fallback_pool":"p3","random_steering":{"pool_weights":{"p4":0.5}}}]`},
 	{name: "key twice in other case", text: `[` + onePool + `,{"id":"b","name":"a.b","default_pools":["p1"],"fallback_pool":"p1","region_pools":{"WEU":["p1"],"weu":["p1"]}}]`},
 	{name: "affinity", text: `[` + onePool + `,{"id":"b","name":"a.b","default_pools":["p1"],"fallback_pool":"p1","session_affinity":"header","session_affinity_ttl":10,"session_affinity_attributes":{"samesite":"None","secure":"Never","drain_duration":90000}}]`},
-	{name: "shapes that wait", text: `[` + onePool + `,{"id":"b","name":"a.b","default_pools":["p1"],"fallback_pool":"p1","random_steering":{"default_weight":2},"adaptive_routing":{"failover_across_pools":1},"location_strategy":{"mode":"x"},"rules":[{"name":1,"overrides":{"stering_policy":"off"},"fixed_response":{"status_code":1}}],"pool_sets":{},"tunnel_id":4}]`},
-	{name: "not yet acting", text: `[` + onePool + `,{"id":"b","name":"a.b","proxied":false,"ttl":30,"default_pools":["p1"],"fallback_pool":"p1","steering_policy":"random","region_pools":{"WEU":["p1"]},"session_affinity":"cookie","rules":[{"name":"x"}],"adaptive_routing":{"failover_across_pools":true}}]`},
+	{name: "wrong types in a load balancer", text: `[` + onePool + `,{"id":"b","name":"a.b","default_pools":["p1"],"fallback_pool":"p1","random_steering":{"default_weight":2},"adaptive_routing":{"failover_across_pools":1},"location_strategy":{"mode":"x"},"rules":[{"name":1,"overrides":{"stering_policy":"off"},"fixed_response":{"status_code":1}}],"pool_sets":{},"tunnel_id":4}]`},
+	{name: "what acts is not noted", text: `[` + onePool + `,{"id":"b","name":"a.b","proxied":false,"ttl":30,"default_pools":["p1"],"fallback_pool":"p1","steering_policy":"random","region_pools":{"WEU":["p1"]},"session_affinity":"cookie","rules":[{"name":"x"}],"adaptive_routing":{"failover_across_pools":true}}]`},
 	{name: "idle", text: `[` + onePool + `,{"id":"b","name":"a.b","proxied":true,"default_pools":["p1"],"fallback_pool":"p1","steering_policy":"","region_pools":{},"session_affinity":"none","rules":[],"random_steering":{"default_weight":1},"adaptive_routing":{"failover_across_pools":false},"location_strategy":{"mode":"pop","prefer_ecs":"proximity"},"session_affinity_attributes":{"drain_duration":0,"samesite":"Auto","secure":"Auto","zero_downtime_failover":"none"}}]`},
+
+	{name: "weights of pools", text: balancerWith(`"random_steering":{"default_weight":0.25,"pool_weights":{"p1":0.333,"":1,"p2":1.5}}`)},
+	{name: "weights too fine", text: balancerWith(`"random_steering":{"pool_weights":{"p1":0.001}}`)},
+	{name: "ttl by cookie", text: balancerWith(`"session_affinity":"cookie","session_affinity_ttl":1799`)},
+	{name: "ttl by ip_cookie", text: balancerWith(`"session_affinity":"ip_cookie","session_affinity_ttl":604801`)},
+	{name: "ttl by header", text: balancerWith(`"session_affinity":"header","session_affinity_ttl":3601,"session_affinity_attributes":{"headers":["a"]}`)},
+	{name: "sticky by header", text: balancerWith(`"session_affinity":"header","session_affinity_attributes":{"headers":["a"],"zero_downtime_failover":"sticky"}`)},
+	{name: "session headers", text: balancerWith(`"session_affinity_attributes":{"headers":["x y","cookie:","x:a","Cookie:a,b","cookie","X-A","x-a",""]}`)},
+	{name: "too many session headers", text: balancerWith(`"session_affinity_attributes":{"headers":["a","b","c","d","e","f"]}`)},
+	{name: "long session header", text: balancerWith(`"session_affinity_attributes":{"headers":["` + strings.Repeat("a", 101) + `"]}`)},
+	{name: "rule texts", text: balancerWith(`"rules":[{"name":"` + strings.Repeat("n", 201) + `","priority":-1,"fixed_response":{"status_code":301,"location":"/a\nb","content_type":"` + strings.Repeat("c", 33) + `","message_body":"` + strings.Repeat("b", 1025) + `"}},{"fixed_response":{"location":"` + strings.Repeat("l", 2049) + `"}}]`)},
+	{name: "rule asks pools and answers", text: balancerWith(`"rules":[{"fixed_response":{"status_code":200},"overrides":{"pools":["p1"]}}]`)},
+	{name: "rule weighs twice", text: balancerWith(`"rules":[{"overrides":{"random_steering":{"default_weight":0.5},"pool_default_weight":0.5}}]`)},
+	{name: "rule names unknown pools", text: balancerWith(`"rules":[{"overrides":{"pools":["x1"],"default_pools":["x2"],"fallback_pool":"x3","region_pools":{"WEU":["x4"]},"country_pools":{"DE":["x5"]},"pop_pools":{"FRA":["x6"]},"pool_weights":{"x7":1}}},{"overrides":{"random_steering":{"pool_weights":{"x8":1}}}}]`)},
+	{name: "rule names a pool by name", text: balancerWith(`"rules":[{"overrides":{"pools":["one"]}}]`)},
+	{name: "rule overrides affinity", text: balancerWith(`"session_affinity":"cookie","session_affinity_attributes":{"secure":"Never"},"rules":[{"overrides":{"session_affinity":"header","session_affinity_ttl":10,"session_affinity_attributes":{"samesite":"None","drain_duration":5,"headers":[]}}},{"overrides":{"session_affinity_ttl":60}}]`)},
+	{name: "rule finds headers elsewhere", text: balancerWith(`"rules":[{"overrides":{"session_affinity":"header"}},{"overrides":{"session_affinity_attributes":{"headers":["x-user"],"zero_downtime_failover":"sticky"}}}]`)},
+	{name: "overrides of DNS", text: balancerWith(`"proxied":true,"rules":[{"overrides":{"ttl":30}},{"overrides":{"location_strategy":{"mode":"pop"}}}]`)},
+	{name: "empty overrides", text: balancerWith(`"rules":[{"overrides":{"default_pools":[],"pools":[]}}]`)},
+	{name: "rules of other types", text: balancerWith(`"rules":[7,{"overrides":[],"fixed_response":"x","condition":1}]`)},
+	{name: "pool set without intent", text: balancerWith(`"pool_sets":[{"name":"a"},{"name":"b","overrides":{"pools":[]}},{"name":"c","overrides":{"steering_policy":"random"}}]`)},
+	{name: "pool set with two intents", text: balancerWith(`"pool_sets":[{"overrides":{"pools":["p1"]},"fixed_response":{"status_code":200}}]`)},
+	{name: "pool set match", text: balancerWith(`"pool_sets":[{"match":{},"overrides":{"pools":["p1"]}},{"match":{"default":false},"overrides":{"pools":["p1"]}},{"match":{"default":true,"topology":{"regions":["WEU"]}},"overrides":{"pools":["p1"]}},{"match":{"topology":{}},"overrides":{"pools":["p1"]}},{"match":{"topology":{"pops":[],"regions":null}},"overrides":{"pools":["p1"]}}]`)},
+	{name: "pool set places", text: balancerWith(`"pool_sets":[{"match":{"topology":{"pops":["fra","FRA"],"countries":["deu"],"regions":["EU","ALL_REGIONS"]}},"overrides":{"pools":["p1"]}}]`)},
+	{name: "pool set names unknown pools", text: balancerWith(`"pool_sets":[{"name":"` + strings.Repeat("n", 201) + `","overrides":{"pools":["x1"],"fallback_pool":"x2","pool_weights":{"x3":1},"pool_default_weight":2,"steering_policy":"round"}}]`)},
+	{name: "too many pool sets", text: balancerWith(`"pool_sets":[` + strings.Repeat(`{"overrides":{"pools":["p1"]}},`, 1000) + `{"overrides":{"pools":["p1"]}}]`)},
+	{name: "too large a topology", text: balancerWith(`"pool_sets":[{"match":{"topology":{"pops":[` + manyPoPs(1001) + `]}},"overrides":{"pools":["p1"]}}]`)},
+	{name: "unknown in rules, strict", strict: true, text: balancerWith(`"rules":[{"conditon":"","overrides":{"pols":[]}}],"pool_sets":[{"overrides":{"pools":["p1"],"region_pools":{}}}]`)},
 
 	// between objects
 	{name: "ids twice", text: "[" + onePool + ",\n" + strings.Replace(onePool, `"one"`, `"two"`, 1) + ",\n" + oneMonitor + ",\n" + oneMonitor + "]"},
 	{name: "pool names twice", text: "[" + onePool + ",\n" + strings.Replace(onePool, `"p1"`, `"p2"`, 1) + "]"},
 	{name: "dangling monitor", text: `{"name":"p","monitor":"m9","origins":[{"address":"a.b"}]}`},
 	{name: "dangling monitor, strict", strict: true, text: `{"name":"p","monitor":"m9","origins":[{"address":"a.b"}]}`},
+	{name: "group and monitor", text: `[` + oneMonitor + `,{"id":"g1","members":[{"monitor_id":"m1","enabled":true,"monitoring_only":false,"must_be_healthy":false}]},{"name":"p","monitor":"m1","monitor_group":"g1","origins":[{"address":"a.b"}]},{"name":"q","monitor":"m9","monitor_group":"g1","origins":[{"address":"a.b"}]}]`},
 	{name: "dangling group with monitor", text: `[` + oneMonitor + `,{"name":"p","monitor":"m1","monitor_group":"g9","origins":[{"address":"a.b"}]}]`},
 
 	// the local section
-	{name: "unknown local keys", text: `{"weir":{"lisen":[],"timeouts":{"conect":"1s"},"limits":{"zzz":1},"origins":{"sceme":"http"},"default_monitor":{"pth":"/"},"admin":{"tokenfile":"x"},"location":{"city":"x"},"regions":{"WEU":{"dely":"1s"}},"identity":{"proxies":[]},"sessions":{"key":""},"listen":[{"address":":1","tsl":[]}],"pops":{"AAA":{"pop":"AAA"}}}}`},
+	{name: "unknown local keys", text: `{"weir":{"lisen":[],"timeouts":{"conect":"1s"},"limits":{"zzz":1},"origins":{"sceme":"http"},"default_monitor":{"pth":"/"},"admin":{"tokenfile":"x"},"location":{"town":"x"},"regions":{"WEU":{"dely":"1s"}},"identity":{"proxies":[]},"sessions":{"key":""},"listen":[{"address":":1","tsl":[]}],"pops":{"AAA":{"pop":"AAA"}}}}`},
 	{name: "listen", text: `{"weir":{"listen":["127.0.0.1","a b:80",":70000","[::1]:8080",":http",{"tls":[{"cert":"a"}]},7]}}`},
 	{name: "listeners twice", text: `{"weir":{"listen":[":8080",{"address":":8080"},"127.0.0.1:8081"]}}`},
 	{name: "admin in the way", text: `{"weir":{"admin":{"address":"127.0.0.1:8080"}}}`},
@@ -120,7 +149,23 @@ var checkCases = []struct {
 	{name: "origins", text: `{"weir":{"origins":{"scheme":"ftp","verify":"no","client_cert":"a"}}}`},
 	{name: "timeouts", text: `{"weir":{"timeouts":{"connect":"0s","first_byte":5,"drain":"1000h"},"limits":{"uri":1,"origin_wait":"2s","header_fields":1.5}}}`},
 	{name: "default monitor", text: `{"weir":{"default_monitor":{"type":"tcp"}}}`},
+	{name: "place by code", text: `{"weir":{"location":{"pop":"ZZZ"},"data_centers":[{"pop":"NRT"},{"pop":"QQQ"},{"pop":"WWW","country":"JP"},{"pop":"VVV","region":"OC"}]}}`},
+	{name: "webhooks", text: `{"weir":{"notifications":[{"url":"ftp://a.b/secret"},{"name":"x"},{"url":7},{"url":"https://a.b/x","secret_file":"f","secret_env":"E"},{"url":"https://a.b/x","secret_env":"1 A"},{"url":"https:///x"},{"url":"https://a.b/#x","secret":"s"}],"geoip":{"database":1,"file":"x"}}}`},
 	{name: "sessions", text: `{"weir":{"sessions":{"key_file":"k","always_use_https":true}}}`},
+}
+
+// balancerWith is a pool and a load balancer with these further members.
+func balancerWith(members string) string {
+	return "[" + onePool + ",\n" + `{"id":"b","name":"a.b","default_pools":["p1"],"fallback_pool":"p1",` + members + `}]`
+}
+
+// manyPoPs are n codes, with commas.
+func manyPoPs(n int) string {
+	codes := make([]string, n)
+	for i := range codes {
+		codes[i] = fmt.Sprintf(`"A%04d"`, i)
+	}
+	return strings.Join(codes, ",")
 }
 
 func TestChecks(t *testing.T) {

@@ -44,6 +44,15 @@ func TestDefaults(t *testing.T) {
 		"load_balancer.ttl":              {b.TTL, 30},
 		"load_balancer.session_affinity": {b.SessionAffinity, "none"},
 
+		"random_steering.default_weight":                     {b.RandomSteering.DefaultWeight, Weight(100)},
+		"adaptive_routing.failover_across_pools":             {b.AdaptiveRouting.FailoverAcrossPools, false},
+		"location_strategy.mode":                             {b.LocationStrategy.Mode, "pop"},
+		"location_strategy.prefer_ecs":                       {b.LocationStrategy.PreferECS, "proximity"},
+		"session_affinity_attributes.samesite":               {b.SessionAffinityAttributes.SameSite, "Auto"},
+		"session_affinity_attributes.secure":                 {b.SessionAffinityAttributes.Secure, "Auto"},
+		"session_affinity_attributes.drain_duration":         {b.SessionAffinityAttributes.DrainDuration, time.Duration(0)},
+		"session_affinity_attributes.zero_downtime_failover": {b.SessionAffinityAttributes.ZeroDowntimeFailover, "none"},
+
 		"weir.listen":                   {fmt.Sprint(w.Listen), "[{127.0.0.1:8080 []}]"},
 		"weir.admin.address":            {w.Admin.Address, "127.0.0.1:8081"},
 		"weir.location.pop":             {w.Location.PoP, "LCL"},
@@ -188,8 +197,8 @@ func knownField(field string) bool {
 		return monitorSchema.knows(name)
 	case balancerSchema.kind:
 		return balancerSchema.knows(name)
-	case sessionsSchema.kind:
-		return sessionsSchema.knows(name)
+	case overridesSchema.kind:
+		return overridesSchema.knows(name)
 	}
 	return false
 }

@@ -30,6 +30,7 @@ func TestDiff(t *testing.T) {
 		"a secret":               {strings.Replace(before, `["x"]`, `["y"]`, 1), "monitor m: header.Authorization changed"},
 		"a timeout":              {strings.Replace(before, `"monitors"`, `"weir":{"timeouts":{"connect":"1s"}},"monitors"`, 1), `weir: timeouts.connect "19s" → "1s"`},
 		"a load balancer more":   {strings.Replace(before, `"monitors"`, `"load_balancers":[{"id":"b","name":"a.b","default_pools":["1"],"fallback_pool":"1"}],"monitors"`, 1), "load balancer a.b added"},
+		"a webhook":              {strings.Replace(before, `"monitors"`, `"weir":{"notifications":[{"url":"https://a.b/s3cret"}]},"monitors"`, 1), `weir: notifications [] → [{"url":"https://a.b/REDACTED"}]`},
 		"a monitor for a pool":   {strings.Replace(before, `"name":"two"`, `"name":"two","monitor":"m"`, 1), `pool two: monitor unset → "m"`},
 		"a monitor without name": {strings.Replace(before, `"monitors":[`, `"monitors":[{"type":"http"},`, 1), ""},
 	} {

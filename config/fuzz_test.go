@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,8 +16,10 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(everything), false)
 	f.Add([]byte(everything), true)
 	f.Add([]byte(defaultsText), false)
+	f.Add([]byte(balancerWith(`"rules":[{"condition":"a\\ud83d\\ude00\\u00e4\\n!"}]`)), false)
 	f.Fuzz(func(t *testing.T, data []byte, strict bool) {
-		c, problems := Load([]Source{{"in.json", data}}, Options{Strict: strict})
+		opt := Options{Strict: strict, CheckCondition: noExclamations}
+		c, problems := Load([]Source{{"in.json", data}}, opt)
 		if (c == nil) != (count(problems, Error) > 0) {
 			t.Fatalf("config: %v, problems:\n%s", c != nil, lines(problems))
 		}
@@ -28,7 +32,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		text := c.JSON(false)
-		again, problems := Load([]Source{{"again.json", text}}, Options{Strict: strict})
+		again, problems := Load([]Source{{"again.json", text}}, opt)
 		if again == nil {
 			t.Fatalf("what was written does not load:\n%s\n%s", lines(problems), text)
 		}
@@ -39,4 +43,12 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("Diff finds %q between equal configurations", lines)
 		}
 	})
+}
+
+// noExclamations is a checker of conditions that points at where it finds something.
+func noExclamations(expr string, _ bool) (int, error) {
+	if i := strings.IndexByte(expr, '!'); i >= 0 {
+		return i, errors.New("unexpected !")
+	}
+	return 0, nil
 }

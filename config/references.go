@@ -90,6 +90,9 @@ func (l *loader) checkMonitorReferences(p *Pool, n *node) {
 		if l.opt.Strict {
 			return "the id of an object that was read too"
 		}
+		if _, ok := l.cfg.GroupOf(p); ok {
+			return "the group decides either way"
+		}
 		m, ok := l.cfg.MonitorOf(p)
 		if !ok {
 			return "the pool is not monitored"
@@ -102,7 +105,7 @@ func (l *loader) checkMonitorReferences(p *Pool, n *node) {
 	if p.Monitor != "" && l.cfg.MonitorByID(p.Monitor) == nil {
 		l.strictAt(n.get("monitor"), "monitor "+quote(p.Monitor)+" is not among the objects", assumed())
 	}
-	if p.Monitor != "" && p.MonitorGroup != "" {
+	if _, grouped := l.cfg.GroupOf(p); grouped && p.Monitor != "" {
 		l.warningAt(n.get("monitor_group"), "both monitor and monitor_group are set", "one of them; the group decides and the monitor is ignored")
 	}
 }

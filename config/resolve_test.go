@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestMonitorOf: which monitor probes a pool (behaviour H19, H20, P7).
+// TestMonitorOf: which monitor stands for a pool, and whether it has one: a group decides over a monitor, and without
+// voters it leaves the pool unmonitored (behaviour H19, H20, P7).
 func TestMonitorOf(t *testing.T) {
 	const objects = `
 		{"id":"m1","type":"http"},{"id":"m2","type":"http"},{"id":"m3","type":"http"},
@@ -22,12 +23,12 @@ func TestMonitorOf(t *testing.T) {
 		"a group":                            {"", "voters", "m2"},
 		"a group without voters":             {"", "watchers", "none"},
 		"a group that is not known":          {"", "gone", DefaultMonitorID},
-		"both":                               {"m1", "voters", "m1"},
+		"both":                               {"m1", "voters", "m2"},
 		"both, the group not known":          {"m1", "gone", "m1"},
 		"both, the monitor not known":        {"gone", "voters", "m2"},
 		"both, neither known":                {"gone", "gone", DefaultMonitorID},
-		"no voters and an unknown monitor":   {"gone", "watchers", DefaultMonitorID},
-		"no voters and a monitor of its own": {"m2", "watchers", "m2"},
+		"no voters and an unknown monitor":   {"gone", "watchers", "none"},
+		"no voters and a monitor of its own": {"m2", "watchers", "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := mustLoad(t, fmt.Sprintf(`[{"id":"p","name":"p","monitor":%q,"monitor_group":%q,"origins":[{"address":"a.b"}]},%s]`, tt.monitor, tt.group, objects))
@@ -37,6 +38,10 @@ func TestMonitorOf(t *testing.T) {
 			}
 			if got != tt.want {
 				t.Errorf("probed by %s, want %s", got, tt.want)
+			}
+			g, grouped := c.GroupOf(&c.Pools[0])
+			if known := tt.group != "" && tt.group != "gone"; grouped != known || (known && g.ID != tt.group) {
+				t.Errorf("judged by group %v, %v", g, grouped)
 			}
 		})
 	}
