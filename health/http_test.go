@@ -471,14 +471,14 @@ func TestRedirectToHTTPS(t *testing.T) {
 func TestMisconfiguredProbes(t *testing.T) {
 	at := netip.MustParseAddrPort("127.0.0.1:9") // never dialled
 	for name, change := range map[string]func(*Target){
-		"method":       func(t *Target) { t.Monitor.Method = "GET /" },
-		"no method":    func(t *Target) { t.Monitor.Method = "" },
-		"path":         func(t *Target) { t.Monitor.Path = "health" },
-		"path blank":   func(t *Target) { t.Monitor.Path = "/a b" },
-		"Host":         func(t *Target) { t.Host = "a\r\nX: y" },
-		"pool id":      func(t *Target) { t.Pool = "a\nb" },
-		"field name":   func(t *Target) { t.Monitor.Header = []config.HeaderField{{Name: "a b"}} },
-		"field value":  func(t *Target) { t.Monitor.Header = []config.HeaderField{{Name: "A", Values: []string{"x\r\ny"}}} },
+		"method":            func(t *Target) { t.Monitor.Method = "GET /" },
+		"no method":         func(t *Target) { t.Monitor.Method = "" },
+		"path":              func(t *Target) { t.Monitor.Path = "health" },
+		"path blank":        func(t *Target) { t.Monitor.Path = "/a b" },
+		"Host":              func(t *Target) { t.Host = "a\r\nX: y" },
+		"pool id":           func(t *Target) { t.Pool = "a\nb" },
+		"field name":        func(t *Target) { t.Monitor.Header = []config.HeaderField{{Name: "a b"}} },
+		"field value":       func(t *Target) { t.Monitor.Header = []config.HeaderField{{Name: "A", Values: []string{"x\r\ny"}}} },
 		"type":              func(t *Target) { t.Monitor.Type = "ldap" },
 		"tcp, no port":      func(t *Target) { t.Monitor.Type, t.Port = "tcp", 0 },
 		"smtp, no port":     func(t *Target) { t.Monitor.Type, t.Port = "smtp", 0 },

@@ -72,6 +72,56 @@ func TestEngineOnRealSockets(t *testing.T) {
 	e.Apply(liveConfig(good))
 }
 
+// A group of several protocols on real sockets: http must pass, and of the rest no more than half of all may fail.
+func TestGroupOnRealSockets(t *testing.T) {
+	web := startOrigin(t, "127.0.0.1", nil, answer(fine))
+	post := startOrigin(t, "127.0.0.1", nil, mail(nil, "220 hi\r\n", "250 ok\r\n", "221 bye\r\n"))
+	shut, _ := closedPort(t)
+	p := poolOf("p", 1)
+	p.Origins[0].Address, p.Monitor, p.MonitorGroup = "127.0.0.1", "", "g"
+	cfg := configOf(config.Monitor{}, p)
+	cfg.Monitors = nil
+	g := config.MonitorGroup{ID: "g"}
+	for _, m := range []struct {
+		kind string
+		port uint16
+	}{{"http", web.Port()}, {"smtp", post.Port()}, {"tcp", shut.Port()}, {"smtp", shut.Port()}} {
+		one := httpMonitor()
+		one.ID = fmt.Sprint(m.kind, m.port)
+		one.Type, one.Port = m.kind, int(m.port)
+		cfg.Monitors = append(cfg.Monitors, one)
+		g.Members = append(g.Members, config.GroupMember{MonitorID: one.ID, Enabled: true, MustBeHealthy: m.kind == "http"})
+	}
+	cfg.MonitorGroups = []config.MonitorGroup{g}
+	events := make(chan Event, 10)
+	spoke := make(chan string, 1000)
+	e := NewEngine(Options{
+		OnEvent: func(ev Event) { events <- ev },
+		OnProbe: func(r ProbeResult) { spoke <- r.Monitor },
+	})
+	defer e.Close()
+	next := func(what string, want bool) {
+		t.Helper()
+		select {
+		case ev := <-events:
+			if ev.Origins[0].Healthy != want {
+				t.Errorf("M4: %s: %+v", what, ev)
+			}
+		case <-time.After(8 * time.Second):
+			t.Fatalf("%s: no event", what)
+		}
+	}
+	e.Apply(cfg)
+	for silent := len(g.Members); silent > 0; silent-- {
+		<-spoke
+	}
+	next("two of four fail", true)
+	fewer := *cfg
+	fewer.MonitorGroups = []config.MonitorGroup{{ID: "g", Members: append(g.Members[:1:1], g.Members[2:]...)}}
+	e.Apply(&fewer)
+	next("two of three fail", false)
+}
+
 // cpu is the processor time of this process.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage

@@ -144,19 +144,13 @@ type juror struct {
 
 // jury lists who probes a pool, and names what they are together: the pool's monitor group, else its monitor.
 func jury(cfg *config.Config, p *config.Pool) (list []juror, name string) {
-	if g, ok := groupOf(cfg, p); ok {
+	if g, ok := cfg.GroupOf(p); ok {
 		return membersOf(cfg, g), "group " + g.ID
 	}
 	if m, ok := cfg.MonitorOf(p); ok {
 		return []juror{{m, voter}}, "monitor " + m.ID
 	}
 	return nil, ""
-}
-
-// groupOf is the group that probes p. One that is not among the objects is passed over for the pool's monitor.
-func groupOf(cfg *config.Config, p *config.Pool) (*config.MonitorGroup, bool) {
-	g := cfg.MonitorGroupByID(p.MonitorGroup)
-	return g, g != nil
 }
 
 // membersOf lists the members that take part. Those whose monitor is not among the objects are passed over, and so are

@@ -1,12 +1,15 @@
 package health
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -65,6 +68,45 @@ func TestUDPSilenceIsUp(t *testing.T) {
 			}
 			if got := datagrams.Load(); got < 1 || got > 3 {
 				t.Errorf("M2: %d datagrams, want up to three", got)
+			}
+		})
+	}
+}
+
+// Three datagrams in six seconds, two seconds apart, and an answer to any of them ends it.
+func TestUDPDatagramsAreSpread(t *testing.T) {
+	for _, tt := range []struct {
+		answered int // which datagram; 0 for none
+		want     string
+	}{
+		{0, "[0s 2s 4s] 6s"},
+		{1, "[0s] 0s"},
+		{2, "[0s 2s] 2s"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begun := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+			defer cancel()
+			here, there := net.Pipe() // carries empty messages, as UDP does
+			var sent []time.Duration
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for {
+					if _, err := there.Read(make([]byte, 1)); err != nil {
+						return
+					}
+					if sent = append(sent, time.Since(begun)); len(sent) == tt.answered {
+						_, _ = there.Write([]byte("!"))
+					}
+				}
+			})
+			conn := tie(ctx, here)
+			err := listen(ctx, conn, 3)
+			took := time.Since(begun)
+			_ = conn.Close()
+			wg.Wait()
+			if got := fmt.Sprint(sent, took); err != nil || got != tt.want {
+				t.Errorf("M2: sent and done at %s (%v), want %s", got, err, tt.want)
 			}
 		})
 	}
