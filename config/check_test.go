@@ -126,7 +126,7 @@ var checkCases = []struct {
 	{name: "pool set names unknown pools", text: balancerWith(`"pool_sets":[{"name":"` + strings.Repeat("n", 201) + `","overrides":{"pools":["x1"],"fallback_pool":"x2","pool_weights":{"x3":1},"pool_default_weight":2,"steering_policy":"round"}}]`)},
 	{name: "too many pool sets", text: balancerWith(`"pool_sets":[` + strings.Repeat(`{"overrides":{"pools":["p1"]}},`, 1000) + `{"overrides":{"pools":["p1"]}}]`)},
 	{name: "too large a topology", text: balancerWith(`"pool_sets":[{"match":{"topology":{"pops":[` + manyPoPs(1001) + `]}},"overrides":{"pools":["p1"]}}]`)},
-	{name: "unknown in rules, strict", strict: true, text: balancerWith(`"rules":[{"conditon":"","overrides":{"pols":[]}}],"pool_sets":[{"overrides":{"pools":["p1"],"region_pools":{}}}]`)},
+	{name: "unknown in rules, strict", strict: true, text: balancerWith(`"rules":[{"terminats":true,"overrides":{"pols":[]}}],"pool_sets":[{"overrides":{"pools":["p1"],"region_pools":{}}}]`)},
 
 	// between objects
 	{name: "ids twice", text: "[" + onePool + ",\n" + strings.Replace(onePool, `"one"`, `"two"`, 1) + ",\n" + oneMonitor + ",\n" + oneMonitor + "]"},

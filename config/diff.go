@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ import (
 // and implicit load balancers do not count. Secrets are not shown.
 func Diff(old, now *Config) []string {
 	d := &differ{}
-	diffLists(d, "load balancer", &balancerSchema, *explicit(old), *explicit(now), (*LoadBalancer).key, nil)
+	diffLists(d, "load balancer", &balancerSchema, *explicit(old), *explicit(now), (*LoadBalancer).key, d.steps)
 	diffLists(d, "pool", &poolSchema, old.Pools, now.Pools, (*Pool).key, d.origins)
 	d.poolOrder(old, now)
 	diffLists(d, "monitor", &monitorSchema, old.Monitors, now.Monitors, func(m *Monitor) (string, string) { return m.ID, m.ID }, nil)
@@ -128,6 +129,49 @@ func (d *differ) origins(old, now *Pool) []string {
 		return o.identity(now.ID).String(), o.Name
 	}, nil)
 	return []string{"origins"}
+}
+
+// steps compares the rules and the pool sets of a load balancer: those of one name are one.
+func (d *differ) steps(old, now *LoadBalancer) []string {
+	rules := func(r *Rule) string { return r.Name }
+	diffSteps(d, "load balancer "+now.Name+": rule", &ruleSchema, old.Rules, now.Rules, rules)
+	sets := func(s *PoolSet) string { return s.Name }
+	was, is := diffSteps(d, "load balancer "+now.Name+": pool set", &poolSetSchema, old.PoolSets, now.PoolSets, sets)
+	if !slices.Equal(was, is) {
+		d.add("load balancer %s: pool sets: order %s → %s", now.Name, short(strings.Join(was, ", ")), short(strings.Join(is, ", ")))
+	}
+	return []string{"rules", "pool_sets"}
+}
+
+// diffSteps compares two lists whose elements need no name, and may share one. It answers the names that both lists
+// have, in the order of each.
+func diffSteps[T any](d *differ, kind string, s *schema[T], old, now []T, name func(*T) string) (was, is []string) {
+	keys := map[*T]string{}
+	before, after := stepKeys(keys, old, name), stepKeys(keys, now, name)
+	diffLists(d, kind, s, old, now, func(t *T) (id, name string) { return keys[t], keys[t] }, nil)
+	return common(before, after), common(after, before)
+}
+
+// stepKeys gives each element a key of its own, and answers them in order: its name, numbered from the second on.
+func stepKeys[T any](keys map[*T]string, list []T, name func(*T) string) []string {
+	seen, ordered := map[string]int{}, make([]string, len(list))
+	for i := range list {
+		key := strconv.Quote(name(&list[i]))
+		if seen[key]++; seen[key] > 1 {
+			key = fmt.Sprintf("%s (%d)", key, seen[key])
+		}
+		keys[&list[i]], ordered[i] = key, key
+	}
+	return ordered
+}
+
+// common are the elements of list, in order, that other has as well.
+func common(list, other []string) []string {
+	has := make(map[string]bool, len(other))
+	for _, s := range other {
+		has[s] = true
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return !has[s] })
 }
 
 // poolOrder: the order of pools is the order of failing over.

@@ -42,3 +42,32 @@ func TestDiff(t *testing.T) {
 		})
 	}
 }
+
+// TestDiffSteps: a rule or a pool set is known by its name, and the order of pool sets is that of evaluation.
+func TestDiffSteps(t *testing.T) {
+	const (
+		rules = `"rules":[{"name":"a","overrides":{"pools":["p1"]}},{"name":"b","fixed_response":{"status_code":200}},{"name":"b"}],`
+		sets  = `"pool_sets":[{"name":"x","overrides":{"pools":["p1"]}},{"name":"y","overrides":{"pools":["p1"]}}]`
+	)
+	for name, tt := range map[string]struct{ after, want string }{
+		"nothing":      {rules + sets, ""},
+		"a field":      {strings.Replace(rules, "200", "404", 1) + sets, `load balancer a.b: rule "b": fixed_response.status_code 200 → 404`},
+		"a rule less":  {strings.Replace(rules, `,{"name":"b"}`, "", 1) + sets, `load balancer a.b: rule "b" (2) removed`},
+		"another name": {strings.Replace(rules, `"a"`, `"c"`, 1) + sets, `load balancer a.b: rule "c" added` + "\n" + `load balancer a.b: rule "a" removed`},
+		"order": {
+			rules + `"pool_sets":[{"name":"y","overrides":{"pools":["p1"]}},{"name":"x","overrides":{"pools":["p1"]}}]`,
+			`load balancer a.b: pool sets: order "x", "y" → "y", "x"`,
+		},
+		"priorities": {
+			strings.Replace(rules, `{"name":"a"`, `{"name":"a","priority":15`, 1) + sets,
+			`load balancer a.b: rule "a": priority 0 → 15` + "\n" + `load balancer a.b: rule "b": priority 10 → 0` + "\n" + `load balancer a.b: rule "b" (2): priority 20 → 0`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := strings.Join(Diff(mustLoad(t, balancerWith(rules+sets)), mustLoad(t, balancerWith(tt.after))), "\n")
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

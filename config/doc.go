@@ -10,6 +10,9 @@
 // in hand is always whole: every default filled in, every enum canonical, every id unique. Nothing changes a Config
 // afterwards; a new one replaces it.
 //
+// Conditions of rules are judged by the checker that Options hands in, so that this room needs not know their language.
+// pops.go and regions.go say where data centres and countries are, approximately.
+//
 // The tables in fields_*.go read and write each member from one line, defaults.go holds every default with the
 // sentence it comes from, inert.go every field that is kept without acting. The package starts no goroutine, reads no
 // clock and logs nothing. Only ReadPaths touches files.

@@ -48,7 +48,7 @@ func FuzzLoad(f *testing.F) {
 // noExclamations is a checker of conditions that points at where it finds something.
 func noExclamations(expr string, _ bool) (int, error) {
 	if i := strings.IndexByte(expr, '!'); i >= 0 {
-		return i, errors.New("unexpected !")
+		return i, errors.New("unexpected character")
 	}
 	return 0, nil
 }
