@@ -147,6 +147,7 @@ func TestEchoMessages(t *testing.T) {
 // A raw IPv4 socket shows the header too, with options or without.
 func TestEchoBehindAHeader(t *testing.T) {
 	e := newEcho(netip.MustParseAddr("192.0.2.1"))
+	another := newEcho(netip.MustParseAddr("192.0.2.1"))
 	reply := as(0, e.request())
 	header := func(words byte) []byte { return append([]byte{0x40 | words}, make([]byte, int(words)*4-1)...) }
 	for _, tt := range []struct {
@@ -162,6 +163,9 @@ func TestEchoBehindAHeader(t *testing.T) {
 		{"a header only", header(5), true, false},
 		{"half a header", header(5)[:10], true, false},
 		{"nothing", nil, true, false},
+		{"another's reply", as(0, another.request()), false, false},
+		{"a reply cut short", reply[:len(reply)-1], false, false},
+		{"a reply with more to it", append(as(0, e.request()), 0), false, false},
 		{"another code", append([]byte{0, 1}, reply[2:]...), false, false},
 	} {
 		if got := e.answeredBy(tt.packet, tt.framed); got != tt.want {
