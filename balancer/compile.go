@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/weirlb/weir/config"
 	"github.com/weirlb/weir/health"
@@ -19,6 +20,7 @@ type Inputs struct {
 	Health     *health.Table // nil: nothing is known of any origin
 	Resolution Resolution    // nil: no host name resolves
 	Registry   *Registry
+	Sessions   *Sessions // nil: there is no session affinity
 }
 
 // Resolution knows the addresses of host names, best first; none while a name does not resolve. The slices it returns
@@ -42,7 +44,7 @@ func Build(prev *Snapshot, in Inputs, changed Changed) *Snapshot {
 	}
 	next := *prev
 	next.pools = slices.Clone(prev.pools)
-	stale := map[int][]int{} // load balancers that see pools come or go, and the positions of these
+	stale := map[int][]use{} // load balancers that see pools come or go, and where these stand
 	for _, id := range changed.Pools {
 		i, known := prev.index.pool[id]
 		if !known {
@@ -51,14 +53,14 @@ func Build(prev *Snapshot, in Inputs, changed Changed) *Snapshot {
 		next.pools[i] = prev.pools[i].refresh(in)
 		if !sameService(prev.pools[i], next.pools[i]) {
 			for _, u := range next.index.users[i] {
-				stale[u.lb] = append(stale[u.lb], u.at)
+				stale[u.lb] = append(stale[u.lb], u)
 			}
 		}
 	}
 	if len(stale) > 0 {
 		next.lbs = slices.Clone(prev.lbs)
-		for i, at := range stale {
-			next.lbs[i] = prev.lbs[i].follow(next.pools, at)
+		for i, uses := range stale {
+			next.lbs[i] = prev.lbs[i].follow(next.pools, uses)
 		}
 	}
 	return &next
@@ -73,14 +75,18 @@ func join(prev *Snapshot, in Inputs) *Snapshot {
 		if prev != nil {
 			before = prev.Pool(c.Pools[i].ID)
 		}
-		s.pools = append(s.pools, newPool(before, &c.Pools[i], in))
+		s.pools = append(s.pools, newPool(before, &c.Pools[i], in, s.index.profiles))
+		s.index.addOrigins(i, s.pools[i])
 	}
 	for i := range c.LoadBalancers {
-		lb := newLoadBalancer(&c.LoadBalancers[i], s.index)
-		for at, pool := range lb.pools {
-			s.index.users[pool] = append(s.index.users[pool], use{lb: i, at: at})
+		lb := &LoadBalancer{Config: &c.LoadBalancers[i], plan: newPlan(&c.LoadBalancers[i], c, s.index, in.Sessions)}
+		for list, pools := range lb.plan.lists {
+			for at, pool := range pools {
+				s.index.users[pool] = append(s.index.users[pool], use{lb: i, list: list, at: at})
+			}
+			lb.lists = append(lb.lists, open(pools, s.pools))
 		}
-		s.lbs = append(s.lbs, lb.refresh(s.pools))
+		s.lbs = append(s.lbs, lb)
 	}
 	return s
 }
@@ -91,8 +97,10 @@ func newIndex(c *config.Config) *index {
 		disabled: newHosts(),
 		pool:     make(map[string]int, len(c.Pools)),
 		users:    make([][]use, len(c.Pools)),
+		origin:   map[uint64]seatOf{},
 		names:    map[string][]int{},
-		here:     c.Weir.Location.PoP,
+		atlas:    newAtlas(&c.Weir),
+		profiles: slices.ContainsFunc(c.LoadBalancers, steersByLatency),
 	}
 	for i := range c.Pools {
 		x.pool[c.Pools[i].ID] = i
@@ -127,24 +135,17 @@ func (x *index) addLoadBalancer(i int, lb *config.LoadBalancer) {
 	table.add(lb.Name, i)
 }
 
-func newLoadBalancer(c *config.LoadBalancer, x *index) *LoadBalancer {
-	lb := &LoadBalancer{Config: c, fallback: none}
-	var targets []steering.Target
-	named := make(map[int]bool, len(c.DefaultPools))
-	for _, id := range c.DefaultPools {
-		i := x.position(id)
-		if named[i] {
-			continue // twice in a list is once
-		}
-		named[i] = true
-		lb.pools = append(lb.pools, i)
-		targets = append(targets, steering.Target{Identity: steering.HashIdentity(id), Weight: steering.MaxWeight})
+func (x *index) addOrigins(pool int, p *Pool) {
+	for i := range p.Origins {
+		x.origin[p.Origins[i].Live.ID] = seatOf{pool: int32(pool), origin: int32(i)}
 	}
-	if c.FallbackPool != "" {
-		lb.fallback = x.position(c.FallbackPool)
-	}
-	lb.picker = compilePicker(steering.Off, targets)
-	return lb
+}
+
+// steersByLatency reports whether anything of a load balancer says dynamic_latency.
+func steersByLatency(b config.LoadBalancer) bool {
+	return b.SteeringPolicy == steering.DynamicLatency ||
+		slices.ContainsFunc(b.Rules, func(r config.Rule) bool { return r.Overrides.SteeringPolicy == steering.DynamicLatency }) ||
+		slices.ContainsFunc(b.PoolSets, func(s config.PoolSet) bool { return s.Overrides.SteeringPolicy == steering.DynamicLatency })
 }
 
 func (x *index) position(id string) int {
@@ -155,67 +156,70 @@ func (x *index) position(id string) int {
 	return i
 }
 
-// follow is lb after some of its candidates, by position, began or ceased to serve. Where no place sees anything
+// follow is lb after some pools, at these places in its lists, began or ceased to serve. Where no place sees anything
 // differently, a bit for each is all there is to change.
-func (lb *LoadBalancer) follow(pools []*Pool, changed []int) *LoadBalancer {
-	local := func(at int) bool { return pools[lb.pools[at]].places != nil }
-	if lb.places != nil || slices.ContainsFunc(changed, local) {
-		return lb.refresh(pools)
-	}
+func (lb *LoadBalancer) follow(pools []*Pool, changed []use) *LoadBalancer {
 	next := *lb
-	next.open = slices.Clone(lb.open)
-	for _, at := range changed {
-		if pools[lb.pools[at]].global.why == Yes {
-			next.open.Add(at)
+	next.lists = slices.Clone(lb.lists)
+	fresh := make(map[int]bool, 1) // the lists that are this snapshot's own by now
+	for _, u := range changed {
+		o, list := &next.lists[u.list], lb.plan.lists[u.list]
+		pool := pools[list[u.at]]
+		if o.local != nil || o.regional != nil || pool.places != nil {
+			if !fresh[u.list] {
+				*o = open(list, pools) // which sees the other changes too
+			}
+			fresh[u.list] = true
+			continue
+		}
+		if !fresh[u.list] {
+			o.open = slices.Clone(o.open)
+			fresh[u.list] = true
+		}
+		if pool.global.why == Yes {
+			o.open.Add(u.at)
 		} else {
-			next.open.Remove(at)
+			o.open.Remove(u.at)
 		}
 	}
 	return &next
 }
 
-// refresh is lb with the pools that serve now.
-func (lb *LoadBalancer) refresh(pools []*Pool) *LoadBalancer {
-	next := *lb
-	next.open, next.places = steering.NewSet(len(lb.pools)), nil
-	dissent := map[string]bool{} // places that see one of the pools differently
-	for i, p := range lb.pools {
+// open finds which pools of a list serve.
+func open(list []int, pools []*Pool) opening {
+	o := opening{open: steering.NewSet(len(list))}
+	for i, p := range list {
 		if pools[p].global.why == Yes {
-			next.open.Add(i)
+			o.open.Add(i)
 		}
 		for place, v := range pools[p].places {
-			if (v.why == Yes) != (pools[p].global.why == Yes) {
-				dissent[place] = true
+			if (v.why == Yes) == (pools[p].global.why == Yes) {
+				continue
 			}
+			differ := &o.regional
+			if pools[p].health.has(health.SourceLocal) {
+				differ = &o.local
+			}
+			if *differ == nil {
+				*differ = map[string]steering.Set{}
+			}
+			if (*differ)[place] == nil {
+				(*differ)[place] = steering.NewSet(len(list))
+			}
+			(*differ)[place].Add(i)
 		}
 	}
-	for place := range dissent {
-		if next.places == nil {
-			next.places = make(map[string]steering.Set, len(dissent))
-		}
-		next.places[place] = lb.openAt(place, pools)
-	}
-	return &next
-}
-
-func (lb *LoadBalancer) openAt(place string, pools []*Pool) steering.Set {
-	open := steering.NewSet(len(lb.pools))
-	for i, p := range lb.pools {
-		if pools[p].at(place).why == Yes {
-			open.Add(i)
-		}
-	}
-	return open
+	return o
 }
 
 // sameService reports whether two states of a pool serve the same places.
 func sameService(a, b *Pool) bool {
-	if (a.global.why == Yes) != (b.global.why == Yes) {
+	if (a.global.why == Yes) != (b.global.why == Yes) || a.places != nil && b.places != nil && !slices.Equal(a.health.picture.Sources, b.health.picture.Sources) {
 		return false
 	}
 	agree := func(one, other *Pool) bool {
 		for place, v := range one.places {
-			if (v.why == Yes) != (other.at(place).why == Yes) {
+			if _, why := other.ServesAs(place); (v.why == Yes) != (why == Yes) {
 				return false
 			}
 		}
@@ -226,8 +230,11 @@ func sameService(a, b *Pool) bool {
 
 // newPool joins one pool's configuration with what is believed of it. before, if any, is the same pool of the snapshot
 // before.
-func newPool(before *Pool, c *config.Pool, in Inputs) *Pool {
-	p := &Pool{Config: c, Origins: make([]PoolOrigin, len(c.Origins))}
+func newPool(before *Pool, c *config.Pool, in Inputs, profiled bool) *Pool {
+	p := &Pool{Config: c, Origins: make([]PoolOrigin, len(c.Origins)), load: in.Registry.Pool(c.ID)}
+	if profiled && in.Health != nil {
+		p.rtt = newProfiles(c, &in.Config.Weir, in.Health)
+	}
 	for i := range c.Origins {
 		p.Origins[i] = PoolOrigin{
 			Config: &c.Origins[i],
@@ -235,11 +242,11 @@ func newPool(before *Pool, c *config.Pool, in Inputs) *Pool {
 			Addrs:  addresses(c.Origins[i].Address, in.Resolution),
 		}
 	}
-	var old *rules
+	var old *poolPlan
 	if before != nil {
-		old = before.rules
+		old = before.plan
 	}
-	p.rules = newRules(old, p, in.Config)
+	p.plan = newPoolPlan(old, p, in.Config)
 	p.look(in)
 	return p
 }
@@ -307,10 +314,10 @@ func HostNames(c *config.Config) []string {
 	return slices.Compact(names)
 }
 
-// newRules compiles what a pool does by configuration. The compiled steering of old is kept when it is the same.
-func newRules(old *rules, p *Pool, c *config.Config) *rules {
+// newPoolPlan compiles what a pool does by configuration. The compiled steering of old is kept when it is the same.
+func newPoolPlan(old *poolPlan, p *Pool, c *config.Config) *poolPlan {
 	_, monitored := c.MonitorOf(p.Config)
-	r := &rules{
+	r := &poolPlan{
 		monitored: monitored,
 		policy:    cmp.Or(p.Config.OriginSteering.Policy, steering.Random),
 		targets:   make([]steering.Target, len(p.Origins)),
@@ -325,14 +332,25 @@ func newRules(old *rules, p *Pool, c *config.Config) *rules {
 	r.live = loads(r.policy, p.Origins)
 	r.shedder, r.sheds = newShedder(p.Config)
 	if old != nil && old.policy == r.policy && slices.Equal(old.targets, r.targets) {
-		r.targets, r.picker, r.level = old.targets, old.picker, old.level
+		r.targets, r.picker, r.level, r.byAddress = old.targets, old.picker, old.level, old.byAddress
 		return r
 	}
-	r.picker = compilePicker(r.policy, r.targets)
-	if weightless {
-		r.level = compilePicker(r.policy, steering.Equal(r.targets))
-	}
+	r.picker, r.level = compileBoth(r.policy, r.targets, weightless)
+	targets := r.targets
+	r.byAddress = sync.OnceValue(func() (a addressed) {
+		a.picker, a.level = compileBoth(steering.Hash, targets, weightless)
+		return a
+	})
 	return r
+}
+
+// compileBoth compiles a policy for targets and, if some of these weigh nothing, for equal weights.
+func compileBoth(policy string, targets []steering.Target, weightless bool) (picker, level steering.Picker) {
+	picker = compilePicker(policy, targets)
+	if weightless {
+		level = compilePicker(policy, steering.Equal(targets))
+	}
+	return picker, level
 }
 
 func compilePicker(policy string, targets []steering.Target) steering.Picker {

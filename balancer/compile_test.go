@@ -32,14 +32,14 @@ func TestAHealthFlipSharesTheRest(t *testing.T) {
 		}
 	}
 	old, now := before.pools[5000], after.pools[5000]
-	if old.rules != now.rules || &old.Origins[0] != &now.Origins[0] {
+	if old.plan != now.plan || &old.Origins[0] != &now.Origins[0] {
 		t.Error("health had something compiled anew")
 	}
-	if before.index != after.index || before.lbs[0].picker != after.lbs[0].picker || &before.lbs[0].pools[0] != &after.lbs[0].pools[0] {
+	if before.index != after.index || before.lbs[0].plan != after.lbs[0].plan {
 		t.Error("health had the load balancer compiled anew")
 	}
-	if before.lbs[0].open.Len() != 10000 || after.lbs[0].open.Len() != 9999 || after.lbs[0].open.Has(5000) {
-		t.Errorf("%d pools serve, then %d", before.lbs[0].open.Len(), after.lbs[0].open.Len())
+	if before.lbs[0].lists[0].open.Len() != 10000 || after.lbs[0].lists[0].open.Len() != 9999 || after.lbs[0].lists[0].open.Has(5000) {
+		t.Errorf("%d pools serve, then %d", before.lbs[0].lists[0].open.Len(), after.lbs[0].lists[0].open.Len())
 	}
 
 	// While the pool goes on serving, load balancers are none the wiser.
@@ -61,7 +61,7 @@ func TestAReloadCompilesWhatChanged(t *testing.T) {
 		c.Pools[3].Origins = append(c.Pools[3].Origins, config.Origin{Name: "new", Address: "192.0.2.99", Enabled: true, Weight: 100})
 	})
 	for i, same := range []bool{true, false, false, false} {
-		if got := before.pools[i].rules.picker == w.snapshot.pools[i].rules.picker; got != same {
+		if got := before.pools[i].plan.picker == w.snapshot.pools[i].plan.picker; got != same {
 			t.Errorf("pool %s: the steering of before: %v, want %v", before.pools[i].Config.ID, got, same)
 		}
 	}

@@ -1,5 +1,7 @@
 package balancer
 
+import "github.com/weirlb/weir/config"
+
 // Kind says what to do with a request.
 type Kind uint8
 
@@ -14,13 +16,17 @@ const (
 type Decision struct {
 	Kind     Kind
 	Reason   Reason
-	Status   int // of a refusal
+	Status   int // of a refusal or a fixed reply
 	Attempt  int // 1 for the first origin asked, 2 for the retry
 	LB       *LoadBalancer
 	Pool     *Pool
 	Origin   *PoolOrigin
 	Fallback bool // the pool was the last resort
 	Shed     int  // pools that turned this request away
+	// Response is what a FixedReply answers with.
+	Response *config.FixedResponse
+	// Session is what becomes of the request's session if this attempt brings an answer.
+	Session SessionOutcome
 }
 
 // Class is how an attempt ended, or why none was made. It is a closed set: docs/reasons.md lists every one.

@@ -594,7 +594,7 @@ func TestDecisionsAreAFunction(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	w := newWorld(t, lb("B", "A", "B"), pool("A", 2), pool("B", 1))
 	p := picture(w.snapshot.Pool("A").Config, "UU")
-	p.Local = true
+	p.Local, p.Sources = true, []string{health.SourceLocal, health.SourceGlobal}
 	for i := range p.Origins {
 		p.Origins[i].Places = map[string]health.Verdict{
 			"FRA": {Status: health.Down}, "AMS": {Status: health.Up}, "IAD": {Status: status("DU"[i])},
@@ -632,7 +632,7 @@ func TestPlaces(t *testing.T) {
 
 	// Regions are no data centres: their verdicts are part of the global one and nothing else (behaviour H10).
 	regional := *p
-	regional.Local = false
+	regional.Local, regional.Sources = false, []string{health.SourceGlobal}
 	w.table.Set(&regional)
 	w.refresh("A")
 	if d := w.direct(1); d.Pool.Config.ID != "A" {
@@ -645,7 +645,7 @@ func TestPlaces(t *testing.T) {
 	w.table.Set(p)
 	w.refresh("A")
 	p = picture(w.snapshot.Pool("A").Config, "UU")
-	p.Local = true
+	p.Local, p.Sources = true, []string{health.SourceLocal, health.SourceGlobal}
 	w.table.Set(p)
 	w.refresh("A")
 	if d := w.direct(1); d.Pool.Config.ID != "A" {

@@ -181,7 +181,9 @@ func (m *model) check(t *rapid.T, s *Snapshot) {
 
 // randomPlaces lets two data centres judge for themselves, perhaps.
 func randomPlaces(t *rapid.T, h *health.PoolHealth) *health.PoolHealth {
-	h.Local = rapid.Bool().Draw(t, "local")
+	if h.Local = rapid.Bool().Draw(t, "local"); h.Local {
+		h.Sources = []string{health.SourceLocal, health.SourceGlobal}
+	}
 	for i := range h.Origins {
 		h.Origins[i].Places = map[string]health.Verdict{}
 		for _, pop := range []string{"FRA", "AMS"} {

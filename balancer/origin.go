@@ -22,31 +22,56 @@ type Origin struct {
 	Identity config.Identity
 	ID       uint64 // stable hash of Identity
 
-	rows []row // shared with the other origins of a chunk
+	counters
+	pool *PoolLoad // counts along, for the steering between pools
+}
+
+// PoolLoad is the living thing behind a pool: what all of its origins count together, also those that have left it with
+// something still in flight.
+type PoolLoad struct {
+	Pool string // id
+	counters
+}
+
+// counters are one slot in the rows of a chunk.
+type counters struct {
+	rows []row
 	slot int
 }
 
-// chunkSize origins share the rows of one chunk.
+// chunkSize slots share the rows of one chunk.
 const chunkSize = 16
 
-// row is what one writer counts for the origins of one chunk: a cache line for each kind of counter, so that writers
-// do not disturb each other and a reader who compares the origins of a small pool finds them side by side.
+// row is what one writer counts in one chunk: a cache line for each kind of counter, so that writers do not disturb each
+// other and a reader who compares the origins of a small pool finds them side by side.
 type row struct {
 	outstanding [chunkSize]atomic.Int32
 	connections [chunkSize]atomic.Int32
 }
 
 // BeginRequest counts an outstanding request in row; EndRequest takes it back, after the last byte.
-func (o *Origin) BeginRequest(row int) { o.rows[row].outstanding[o.slot].Add(1) }
+func (o *Origin) BeginRequest(row int) {
+	o.rows[row].outstanding[o.slot].Add(1)
+	o.pool.rows[row].outstanding[o.pool.slot].Add(1)
+}
 
 // EndRequest takes back what BeginRequest counted in the same row.
-func (o *Origin) EndRequest(row int) { down(&o.rows[row].outstanding[o.slot]) }
+func (o *Origin) EndRequest(row int) {
+	down(&o.rows[row].outstanding[o.slot])
+	down(&o.pool.rows[row].outstanding[o.pool.slot])
+}
 
 // OpenConnection counts an established connection in row; CloseConnection takes it back.
-func (o *Origin) OpenConnection(row int) { o.rows[row].connections[o.slot].Add(1) }
+func (o *Origin) OpenConnection(row int) {
+	o.rows[row].connections[o.slot].Add(1)
+	o.pool.rows[row].connections[o.pool.slot].Add(1)
+}
 
 // CloseConnection takes back what OpenConnection counted in the same row.
-func (o *Origin) CloseConnection(row int) { down(&o.rows[row].connections[o.slot]) }
+func (o *Origin) CloseConnection(row int) {
+	down(&o.rows[row].connections[o.slot])
+	down(&o.pool.rows[row].connections[o.pool.slot])
+}
 
 func down(counter *atomic.Int32) {
 	if counter.Add(-1) < 0 {
@@ -55,24 +80,24 @@ func down(counter *atomic.Int32) {
 }
 
 // Outstanding is the number of requests between pick and last byte.
-func (o *Origin) Outstanding() int {
+func (c *counters) Outstanding() int {
 	n := 0
-	for i := range o.rows {
-		n += int(o.rows[i].outstanding[o.slot].Load())
+	for i := range c.rows {
+		n += int(c.rows[i].outstanding[c.slot].Load())
 	}
 	return n
 }
 
 // Connections is the number of established connections, idle ones and tunnels included.
-func (o *Origin) Connections() int {
+func (c *counters) Connections() int {
 	n := 0
-	for i := range o.rows {
-		n += int(o.rows[i].connections[o.slot].Load())
+	for i := range c.rows {
+		n += int(c.rows[i].connections[c.slot].Load())
 	}
 	return n
 }
 
-// Registry finds the living Origin of an identity. It holds its origins weakly: what keeps one alive is a snapshot
+// Registry finds the living Origin of an identity, and the living PoolLoad of a pool id. It holds them weakly: what keeps one alive is a snapshot
 // that serves it, or a request or connection that is counted in it. So an origin that leaves the configuration and
 // comes back while something of it is still in flight is found again with its loads, and one that nothing can reach
 // any more is gone without anybody having to decide when.
@@ -81,6 +106,7 @@ type Registry struct {
 
 	mu      sync.Mutex
 	origins map[config.Identity]weak.Pointer[Origin]
+	pools   map[string]weak.Pointer[PoolLoad]
 	chunk   []row // the newest chunk; slots below used are taken, and never given out again
 	used    int
 }
@@ -91,7 +117,10 @@ func NewRegistry(rows int) *Registry {
 	if rows < 1 {
 		panic(fmt.Sprintf("BUG: a registry needs at least one row of counters, not %d", rows))
 	}
-	return &Registry{rows: rows, origins: map[config.Identity]weak.Pointer[Origin]{}, used: chunkSize}
+	return &Registry{
+		rows: rows, used: chunkSize,
+		origins: map[config.Identity]weak.Pointer[Origin]{}, pools: map[string]weak.Pointer[PoolLoad]{},
+	}
 }
 
 // Rows is the number of rows of every origin: rows 0 to Rows()-1 may be counted in.
@@ -112,12 +141,43 @@ func (g *Registry) Origin(id config.Identity) *Origin {
 
 // create needs mu.
 func (g *Registry) create(id config.Identity) *Origin {
+	return &Origin{Identity: id, ID: hashIdentity(id), pool: g.pool(id.Pool), counters: g.slot()}
+}
+
+// slot needs mu.
+func (g *Registry) slot() counters {
 	if g.used == chunkSize {
 		g.chunk, g.used = make([]row, g.rows), 0
 	}
-	o := &Origin{Identity: id, ID: hashIdentity(id), rows: g.chunk, slot: g.used}
 	g.used++
-	return o
+	return counters{rows: g.chunk, slot: g.used - 1}
+}
+
+// Pool returns the living load of a pool, making it if nothing holds one.
+func (g *Registry) Pool(id string) *PoolLoad {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pool(id)
+}
+
+// pool needs mu.
+func (g *Registry) pool(id string) *PoolLoad {
+	if p := g.pools[id].Value(); p != nil {
+		return p
+	}
+	p := &PoolLoad{Pool: id, counters: g.slot()}
+	g.pools[id] = weak.Make(p)
+	runtime.AddCleanup(p, g.forgetPool, id)
+	return p
+}
+
+// forgetPool is forget for a pool.
+func (g *Registry) forgetPool(id string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.pools[id].Value() == nil {
+		delete(g.pools, id)
+	}
 }
 
 // hashIdentity is fixed for all times: sessions and the hash policy go by it.
@@ -155,6 +215,16 @@ func (g *Registry) Quiet() error {
 		if requests, connections := o.Outstanding(), o.Connections(); requests != 0 || connections != 0 {
 			errs = append(errs, fmt.Errorf("origin %s port %d of pool %s: %d requests outstanding and %d connections open, where none should be",
 				id.Address, id.Port, id.Pool, requests, connections))
+		}
+	}
+	for id, held := range g.pools {
+		p := held.Value()
+		if p == nil {
+			continue
+		}
+		if requests, connections := p.Outstanding(), p.Connections(); requests != 0 || connections != 0 {
+			errs = append(errs, fmt.Errorf("pool %s: %d requests outstanding and %d connections open, where none should be",
+				id, requests, connections))
 		}
 	}
 	return errors.Join(errs...)

@@ -13,6 +13,13 @@ const (
 	Pinned                       // by the session the request carries
 	Retried                      // as the second attempt, after another origin of the pool could not be reached
 	LastResort                   // in the fallback pool, since no other pool took the request
+	RetriedAcross                // as the second attempt, in another pool, since the first one had no other origin
+)
+
+// Whence the response to a request that no origin is asked for.
+const (
+	RuleResponse    Reason = iota + 8 // a rule's fixed response
+	PoolSetResponse                   // a pool set's fixed response
 )
 
 // Why a request is refused.
@@ -49,6 +56,17 @@ const (
 	OriginGone              // a session names it, and this load balancer has it no longer
 )
 
+// Why a request has no session to go by.
+const (
+	SessionAbsent  Reason = iota + 64 // it carries none, or none is known by what it carries
+	SessionInvalid                    // its cookie was not made here: cut, forged, or another load balancer's
+	SessionExpired                    // its time is over
+	SessionKeyless                    // it does not carry the headers that would make one
+)
+
+// Why a rule or a pool set was passed over.
+const NotMatched Reason = 80
+
 // ReasonInfo describes one Reason.
 type ReasonInfo struct {
 	Reason  Reason
@@ -64,6 +82,10 @@ var reasons = []ReasonInfo{
 	{Pinned, "session", "chosen by the session the request carries", 0},
 	{Retried, "retry", "chosen as the second attempt, after another origin of the pool could not be reached", 0},
 	{LastResort, "last_resort", "chosen in the fallback pool, since no other pool took the request", 0},
+	{RetriedAcross, "retry_across_pools", "chosen as the second attempt, in another pool, since the first one had no other origin to try", 0},
+
+	{RuleResponse, "rule_response", "answered with the fixed response of a rule", 0},
+	{PoolSetResponse, "pool_set_response", "answered with the fixed response of a pool set", 0},
 
 	{UnknownHost, "unknown_host", "no load balancer serves the host", 530},
 	{LoadBalancerDisabled, "load_balancer_disabled", "the load balancer of the host is disabled", 530},
@@ -89,6 +111,13 @@ var reasons = []ReasonInfo{
 	{OriginWeightless, "origin_weightless", "the origin's weight is 0", 0},
 	{OriginTried, "origin_tried", "this request has tried the origin", 0},
 	{OriginGone, "origin_gone", "a session names the origin, and this load balancer has it no longer", 0},
+
+	{SessionAbsent, "session_absent", "the request carries no session, or none is known by what it carries", 0},
+	{SessionInvalid, "session_invalid", "the session's cookie was not made here: cut, forged, or another load balancer's", 0},
+	{SessionExpired, "session_expired", "the session's time is over", 0},
+	{SessionKeyless, "session_keyless", "the request does not carry the headers that would make a session", 0},
+
+	{NotMatched, "not_matched", "the rule or pool set is not for this request", 0},
 }
 
 // reasonTokens is reasons by value: String must be cheap, metrics and logs call it per request.

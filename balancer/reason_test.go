@@ -29,6 +29,7 @@ func TestReasons(t *testing.T) {
 		Yes, Steered, Pinned, Retried, LastResort, UnknownHost, LoadBalancerDisabled, FallbackMissing, FallbackDisabled, NothingLeft,
 		NoOtherOrigin, PoolDisabled, PoolEmpty, PoolUnknown, PoolCritical, PoolDown, PoolUnresolved, PoolWeightless, PoolShed,
 		PoolShedSession, OriginDisabled, OriginUnknown, OriginDown, OriginUnresolved, OriginWeightless, OriginTried, OriginGone,
+		RetriedAcross, RuleResponse, PoolSetResponse, SessionAbsent, SessionInvalid, SessionExpired, SessionKeyless, NotMatched,
 	} {
 		if !known[r] {
 			t.Errorf("reason %d is not listed", r)

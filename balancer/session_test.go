@@ -141,6 +141,15 @@ func told(s *Steps) string {
 	var b strings.Builder
 	for _, step := range s.List {
 		fmt.Fprintf(&b, "%v", step.Stage)
+		switch step.Stage {
+		case StageList:
+			fmt.Fprintf(&b, " %s\n", step.List)
+			continue
+		case StagePoolSet:
+			fmt.Fprintf(&b, " %s", step.PoolSet.Name)
+		case StageRule:
+			fmt.Fprintf(&b, " %s", step.Rule.Name)
+		}
 		if step.Pool != nil {
 			fmt.Fprintf(&b, " %s", step.Pool.Config.ID)
 		}
@@ -164,12 +173,13 @@ func TestSteps(t *testing.T) {
 	r := w.pin(1, "A", 0)
 	trail := Trail{Steps: &Steps{}}
 	w.snapshot.Direct(r, &trail)
-	const first = `session A pool_critical
+	const first = `list default_pools
+session A/o1 pool_critical
 pool D pool_disabled
 pool A pool_critical
 pool B yes
 pool C yes
-pool B pool_shed
+shed B pool_shed
 origin C/o1 yes
 origin C/o2 origin_weightless
 origin C/o3 origin_disabled
@@ -208,7 +218,8 @@ func TestStepsOfTheLastResort(t *testing.T) {
 	w.believe("F", "DU")
 	trail := Trail{Steps: &Steps{}}
 	w.snapshot.Direct(request(1), &trail)
-	const want = `pool A pool_critical
+	const want = `list default_pools
+pool A pool_critical
 pool F yes
 origin F/o1 origin_down
 origin F/o2 yes
@@ -220,7 +231,7 @@ decision F/o2 last_resort
 	w.reload(func(c *config.Config) { c.Pools[1].Enabled = false })
 	trail.Reset()
 	w.snapshot.Direct(request(1), &trail)
-	if got, want := told(trail.Steps), "pool A pool_critical\npool F pool_disabled\ndecision fallback_disabled\n"; got != want {
+	if got, want := told(trail.Steps), "list default_pools\npool A pool_critical\npool F pool_disabled\ndecision fallback_disabled\n"; got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 	trail.Reset()

@@ -27,23 +27,32 @@ type index struct {
 	hosts    hosts // positions in lbs, of the enabled load balancers
 	disabled hosts // of the disabled ones
 	pool     map[string]int
-	users    [][]use          // by pool: who has it among the candidates
-	names    map[string][]int // by host name: the pools that have an origin there
-	here     string           // the place of a request that names none
+	origin   map[uint64]seatOf // by Origin.ID
+	users    [][]use           // by pool: which lists have it
+	names    map[string][]int  // by host name: the pools that have an origin there
+	atlas    *atlas
+	profiles bool // some load balancer steers by round-trip times
 }
 
-// use is one pool's being a candidate: of a load balancer, at a position in its pools.
-type use struct{ lb, at int }
+// seatOf is where an origin stands: a pool, and a position in its origins.
+type seatOf struct{ pool, origin int32 }
+
+// use is one pool's being in a list: of a load balancer, the position of the list, and that in the list.
+type use struct{ lb, list, at int }
 
 // LoadBalancer is one host's routing, ready to serve.
 type LoadBalancer struct {
 	Config *config.LoadBalancer
 
-	pools    []int // positions in Snapshot.pools, in order of default_pools
-	fallback int   // position in Snapshot.pools, or none
-	picker   steering.Picker
-	open     steering.Set            // the pools that serve
-	places   map[string]steering.Set // the same where a place sees it differently
+	plan  *plan
+	lists []opening // by position in plan.lists
+}
+
+// opening says which pools of a list serve.
+type opening struct {
+	open steering.Set
+	// Where data centres or regions judge for themselves: by their codes, the pools about which they differ from open.
+	local, regional map[string]steering.Set
 }
 
 // Pool is one pool, ready to serve.
@@ -51,14 +60,16 @@ type Pool struct {
 	Config  *config.Pool
 	Origins []PoolOrigin // in the order of Config.Origins
 
-	rules  *rules
+	plan   *poolPlan
+	load   *PoolLoad
+	rtt    profiles
 	global view
-	places map[string]*view // the same where a place sees it differently
+	places map[string]*view // the same where a place sees it differently; by data centre, or by region
 	health verdicts
 }
 
-// rules are what a pool does by configuration alone. Health and addresses never change them.
-type rules struct {
+// poolPlan is what a pool does by configuration alone. Health and addresses never change them.
+type poolPlan struct {
 	monitored bool
 	policy    string
 	targets   []steering.Target
@@ -68,7 +79,11 @@ type rules struct {
 	hashed    bool            // the policy asks for the client's key
 	sheds     bool
 	shedder   shedding.Shedder
+	byAddress func() addressed
 }
+
+// addressed is what picks an origin by the client's address whatever the pool's policy is: for sessions by ip_cookie.
+type addressed struct{ picker, level steering.Picker }
 
 // view is one opinion of a pool: everybody's, or that of one place.
 type view struct {
@@ -95,35 +110,59 @@ func (s *Snapshot) LoadBalancers() []*LoadBalancer { return s.lbs }
 // State is the pool's state by the global verdict.
 func (p *Pool) State() health.PoolState { return p.global.state }
 
-// ServesAs tells how the pool is seen from a place, named by its data-centre code: its state there, and why it takes
-// no traffic of its own, Yes when it does. As the fallback pool it may be asked all the same.
+// ServesAs tells how the pool is seen from a place, named as it judges: by its data-centre code, or by its region in a
+// pool whose health_sources say so; "" is the global verdict. It answers the state there, and why the pool takes no
+// traffic of its own, Yes when it does. As the fallback pool it may be asked all the same.
 func (p *Pool) ServesAs(place string) (health.PoolState, Reason) {
+	v := &p.global
+	if local, ok := p.places[place]; ok {
+		v = local
+	}
+	return v.state, v.why
+}
+
+// ServesAt is ServesAs for requests from a place.
+func (p *Pool) ServesAt(place *config.Place) (health.PoolState, Reason) {
 	v := p.at(place)
 	return v.state, v.why
 }
 
+// Load is what all of the pool's origins count together.
+func (p *Pool) Load() *PoolLoad { return p.load }
+
 // at returns the opinion that counts for requests from a place.
-func (p *Pool) at(place string) *view {
-	if v, ok := p.places[place]; ok {
+func (p *Pool) at(place *config.Place) *view {
+	if p.places == nil {
+		return &p.global
+	}
+	if v, ok := p.places[p.health.judge(place)]; ok {
 		return v
 	}
 	return &p.global
 }
 
-// at returns the pools that serve requests from a place, as positions in lb.pools.
-func (lb *LoadBalancer) at(place string) steering.Set {
-	if open, ok := lb.places[place]; ok {
-		return open
+// at returns the pools of a list that serve requests from a place. Where the place sees it differently, the set is made in
+// room and is the caller's own.
+func (o *opening) at(place *config.Place, room steering.Set) (set steering.Set, own bool) {
+	local, regional := o.local[place.PoP], o.regional[place.Region]
+	if local == nil && regional == nil {
+		return o.open, false
 	}
-	return lb.open
+	set = append(room[:0], o.open...)
+	for _, differ := range [...]steering.Set{local, regional} { // no pool is in both: it has one kind of places
+		for w := range differ {
+			set[w] ^= differ[w]
+		}
+	}
+	return set, true
 }
 
-// place names where a request is taken to come from.
-func (s *Snapshot) place(r *Request) string {
+// place is where a request is taken to be handled.
+func (s *Snapshot) place(r *Request) *config.Place {
 	if r.Place == nil {
-		return s.index.here
+		return &s.index.atlas.here
 	}
-	return r.Place.PoP
+	return r.Place
 }
 
 // PoolOrigin is an origin's settings in this snapshot beside the living origin they are about.

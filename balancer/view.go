@@ -2,7 +2,9 @@ package balancer
 
 import (
 	"slices"
+	"time"
 
+	"github.com/weirlb/weir/config"
 	"github.com/weirlb/weir/health"
 	"github.com/weirlb/weir/steering"
 )
@@ -35,27 +37,25 @@ func (v *verdicts) find(guess int, o *Origin) int {
 	return slices.IndexFunc(known, func(h health.OriginHealth) bool { return h.Identity == o.Identity })
 }
 
-// everywhere is where the global verdict counts. No data centre is called so.
-const everywhere = "\x00"
-
-// status is what counts of origin i for requests from a place: the verdict of the data centre there, if there is one
-// that judges its own traffic (behaviour H11), else the global one.
+// status is what counts of origin i for requests from a place, named as judge does (behaviour H11, M5).
 func (v *verdicts) status(i int, place string) health.Status {
 	if v.origin[i] == none {
 		return health.Unknown
 	}
-	o := &v.picture.Origins[v.origin[i]]
-	if v.picture.Local {
-		if local, ok := o.Places[place]; ok {
-			return local.Status
-		}
-	}
-	return o.Global.Status
+	return v.picture.Origins[v.origin[i]].From(place).Status
 }
 
-// places are the data centres that judge their own traffic (behaviour H11).
+// judge names the place whose verdict counts for requests from at.
+func (v *verdicts) judge(at *config.Place) string {
+	if v.picture == nil {
+		return health.Everywhere
+	}
+	return v.picture.Place(at)
+}
+
+// places are the data centres or regions that judge their own traffic (behaviour H11, M5).
 func (v *verdicts) places() []string {
-	if v.picture == nil || !v.picture.Local {
+	if v.picture == nil || !v.has(health.SourceLocal) && !v.has(health.SourceRegional) {
 		return nil
 	}
 	var names []string
@@ -69,14 +69,16 @@ func (v *verdicts) places() []string {
 	return names
 }
 
+func (v *verdicts) has(source string) bool { return slices.Contains(v.picture.Sources, source) }
+
 // look forms the views of p from what the table believes now.
 func (p *Pool) look(in Inputs) {
 	var picture *health.PoolHealth
-	if p.rules.monitored && in.Health != nil {
+	if p.plan.monitored && in.Health != nil {
 		picture = in.Health.Pool(p.Config.ID)
 	}
 	p.health = newVerdicts(p.Origins, picture)
-	p.global = p.see(everywhere)
+	p.global = p.see(health.Everywhere)
 	p.places = nil
 	for _, place := range p.health.places() {
 		v := p.see(place)
@@ -98,7 +100,7 @@ func (v *view) equal(o *view) bool {
 func (p *Pool) see(place string) view {
 	n := len(p.Origins)
 	v := view{open: steering.NewSet(n), last: steering.NewSet(n)}
-	tally := health.Tally{Monitored: p.rules.monitored, Minimum: p.Config.MinimumOrigins}
+	tally := health.Tally{Monitored: p.plan.monitored, Minimum: p.Config.MinimumOrigins}
 	weight := 0
 	for i := range p.Origins {
 		if !p.Origins[i].Config.Enabled {
@@ -108,7 +110,7 @@ func (p *Pool) see(place string) view {
 		switch p.standing(i, place) {
 		case Yes:
 			v.open.Add(i)
-			weight += p.rules.targets[i].Weight
+			weight += p.plan.targets[i].Weight
 			v.last.Add(i)
 		case OriginUnknown, OriginDown:
 			if len(p.Origins[i].Addrs) > 0 {
@@ -159,13 +161,29 @@ func (p *Pool) serves(tally health.Tally, v *view, weight int) Reason {
 
 // standing says why origin i may not be asked, whatever its weight; Yes when it may.
 func (p *Pool) standing(i int, place string) Reason {
-	o := &p.Origins[i]
-	switch {
-	case !o.Config.Enabled:
+	if !p.Origins[i].Config.Enabled {
 		return OriginDisabled
-	case p.rules.monitored && p.health.status(i, place) == health.Unknown:
+	}
+	if s := p.health.status(i, place); p.plan.monitored && s != health.Up {
+		if s == health.Down {
+			return OriginDown
+		}
 		return OriginUnknown
-	case p.rules.monitored && p.health.status(i, place) == health.Down:
+	}
+	if len(p.Origins[i].Addrs) == 0 {
+		return OriginUnresolved
+	}
+	return Yes
+}
+
+// draining says why a session may not stay with origin i, which is disabled: its time is over, or it was down when probes
+// of it ended, which is when its verdict froze. One that was never judged is not known to be down (behaviour N6).
+func (p *Pool) draining(i int, place string, now time.Time, drain time.Duration) Reason {
+	o := &p.Origins[i]
+	switch since := o.Config.DisabledAt.Time; {
+	case drain == 0 || since.IsZero() || !now.Before(since.Add(drain)):
+		return OriginDisabled
+	case p.plan.monitored && p.health.status(i, place) == health.Down:
 		return OriginDown
 	case len(o.Addrs) == 0:
 		return OriginUnresolved

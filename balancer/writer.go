@@ -36,6 +36,7 @@ type WriterOptions struct {
 	Registry *Registry     // required
 	Health   *health.Table // nil: nothing is known of any origin
 	Names    Names         // nil: no host name resolves
+	Sessions *Sessions     // nil: there is no session affinity
 	// OnSnapshot, if any, is told of every snapshot after it became the current one, in order, with the pools whose
 	// state changed. It must not call the Writer.
 	OnSnapshot func(s *Snapshot, changes []Transition)
@@ -94,7 +95,7 @@ func (w *Writer) replaceConfig(c *config.Config) *Snapshot {
 
 // inputs are what the next snapshot is made of, as far as it does not change.
 func (w *Writer) inputs() Inputs {
-	in := Inputs{Health: w.options.Health, Registry: w.options.Registry}
+	in := Inputs{Health: w.options.Health, Registry: w.options.Registry, Sessions: w.options.Sessions}
 	if w.options.Names != nil {
 		in.Resolution = w.options.Names
 	}

@@ -92,3 +92,12 @@ func newThreshold(percent float64) threshold {
 	part.Mul(part, new(big.Rat).SetFrac(new(big.Int).Lsh(big.NewInt(1), 64), big.NewInt(100)))
 	return threshold{below: new(big.Int).Quo(part.Num(), part.Denom()).Uint64()}
 }
+
+// Roll is what Sheds decides by, for people: a number from 0 to 100, and the request is shed when it is below the
+// percentage.
+func (s Shedder) Roll(client netip.Addr, session bool, draw uint64) float64 {
+	if session || s.byHash {
+		draw = bucket(client, s.salt)
+	}
+	return float64(draw) / (1 << 64) * 100
+}

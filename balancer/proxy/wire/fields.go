@@ -52,6 +52,17 @@ func (f *Fields) Values(name string) iter.Seq[[]byte] {
 	}
 }
 
+// Next returns the value of the first field called name, in any case, at or after a position, and the position from which
+// to look for the next one. Positions begin at 0.
+func (f *Fields) Next(name string, from int) (value []byte, next int, found bool) {
+	for i := from; i < len(f.list); i++ {
+		if l := &f.list[i]; equalFoldBytes(f.name(l), name) {
+			return f.value(l), i + 1, true
+		}
+	}
+	return nil, len(f.list), false
+}
+
 // All yields every field's name, as received, and value.
 func (f *Fields) All() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
