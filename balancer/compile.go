@@ -161,22 +161,27 @@ func (x *index) position(id string) int {
 func (lb *LoadBalancer) follow(pools []*Pool, changed []use) *LoadBalancer {
 	next := *lb
 	next.lists = slices.Clone(lb.lists)
-	fresh := make(map[int]bool, 1) // the lists that are this snapshot's own by now
+	whole := map[int]bool{} // the lists that places see differently, before or now
 	for _, u := range changed {
-		o, list := &next.lists[u.list], lb.plan.lists[u.list]
-		pool := pools[list[u.at]]
-		if o.local != nil || o.regional != nil || pool.places != nil {
-			if !fresh[u.list] {
-				*o = open(list, pools) // which sees the other changes too
-			}
-			fresh[u.list] = true
+		o := &lb.lists[u.list]
+		if o.local != nil || o.regional != nil || pools[lb.plan.lists[u.list][u.at]].places != nil {
+			whole[u.list] = true
+		}
+	}
+	for list := range whole {
+		next.lists[list] = open(lb.plan.lists[list], pools)
+	}
+	own := map[int]bool{} // the others, as far as they are this snapshot's own by now
+	for _, u := range changed {
+		if whole[u.list] {
 			continue
 		}
-		if !fresh[u.list] {
+		o := &next.lists[u.list]
+		if !own[u.list] {
 			o.open = slices.Clone(o.open)
-			fresh[u.list] = true
+			own[u.list] = true
 		}
-		if pool.global.why == Yes {
+		if pools[lb.plan.lists[u.list][u.at]].global.why == Yes {
 			o.open.Add(u.at)
 		} else {
 			o.open.Remove(u.at)

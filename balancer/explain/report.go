@@ -1,0 +1,204 @@
+package explain
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/weirlb/weir/balancer"
+	"github.com/weirlb/weir/config"
+	"github.com/weirlb/weir/health"
+)
+
+// Report is how one request is decided. Reasons, stages and states are the tokens of docs/reasons.md.
+type Report struct {
+	Client   netip.Addr `json:"client"`
+	Host     string     `json:"host"`
+	Method   string     `json:"method,omitempty"`
+	Path     string     `json:"path,omitempty"`
+	Query    string     `json:"query,omitempty"`
+	Place    Place      `json:"place"`
+	Time     time.Time  `json:"time"`
+	Seed     uint64     `json:"seed,string"`
+	Revision uint64     `json:"revision"`
+
+	Attempts []Attempt `json:"attempts"` // the first one, and one more for each failure that allows it
+}
+
+// Place is where the request is handled, and its client's country.
+type Place struct {
+	PoP       string  `json:"pop"`
+	Region    string  `json:"region"`
+	Country   string  `json:"country"`
+	Latitude  float64 `json:"latitude"`
+	Longitude float64 `json:"longitude"`
+}
+
+// Attempt is one decision with its steps, in the order taken.
+type Attempt struct {
+	After    string   `json:"after,omitempty"` // the error class of the attempt before
+	Steps    []Step   `json:"steps"`
+	Decision Decision `json:"decision"`
+}
+
+// Decision is what to do, and why.
+type Decision struct {
+	Kind         string `json:"kind"` // origin, fixed_response or refused
+	Reason       string `json:"reason"`
+	Status       int    `json:"status,omitempty"` // of an answer of our own
+	Attempt      int    `json:"attempt,omitempty"`
+	LoadBalancer string `json:"load_balancer,omitempty"`
+	Pool         *Name  `json:"pool,omitempty"`
+	Origin       *Name  `json:"origin,omitempty"`
+	Fallback     bool   `json:"fallback,omitempty"`
+	Shed         int    `json:"shed,omitempty"` // pools that turned the request away
+	Session      string `json:"session"`        // none, kept or set
+	SetCookie    string `json:"set_cookie,omitempty"`
+}
+
+// Name is what an object is called: a pool's or load balancer's id and name, an origin's address and name.
+type Name struct {
+	ID      string `json:"id,omitempty"`
+	Name    string `json:"name"`
+	Address string `json:"address,omitempty"`
+	Port    int    `json:"port,omitempty"`
+}
+
+// Step is one thing looked at, and what was found: "yes", or why not. Only what its stage has to say is there.
+type Step struct {
+	Stage  string `json:"stage"`
+	Reason string `json:"reason"`
+
+	Pool      *Name  `json:"pool,omitempty"`
+	Origin    *Name  `json:"origin,omitempty"`
+	List      string `json:"list,omitempty"`
+	PoolSet   string `json:"pool_set,omitempty"`
+	Rule      string `json:"rule,omitempty"`
+	Condition string `json:"condition,omitempty"`
+	Priority  *int   `json:"priority,omitempty"`
+
+	Judge  string   `json:"judge,omitempty"` // whose verdict counts: a data centre's or a region's code, or global
+	State  string   `json:"state,omitempty"` // of a pool
+	Health string   `json:"health,omitempty"`
+	Weight *float64 `json:"weight,omitempty"`
+	Load   *int     `json:"load,omitempty"`
+	RTT    *float64 `json:"rtt_ms,omitempty"`
+	Km     *float64 `json:"distance_km,omitempty"`
+	Share  *float64 `json:"probability,omitempty"`
+
+	Session bool     `json:"session_shedding,omitempty"`
+	Roll    *float64 `json:"roll,omitempty"`
+	Percent *float64 `json:"percent,omitempty"` // shed when roll is below it
+}
+
+// Of decides a request and reports how. Each of the failures is what becomes of one attempt, in turn: while they allow
+// another one, that is decided and reported too. A request without a place is at the instance's own.
+func Of(s *balancer.Snapshot, r *balancer.Request, failures ...balancer.Failure) Report {
+	if r.Place == nil {
+		here := s.Locate(nil, nil, nil)
+		at := *r
+		at.Place = &here
+		r = &at
+	}
+	report := Report{
+		Client: r.Client, Host: string(r.Host), Method: string(r.Method), Path: string(r.Path), Query: string(r.Query),
+		Place: placeOf(r.Place), Time: r.Now, Seed: r.Seed, Revision: s.Revision,
+	}
+	trail := balancer.Trail{Steps: &balancer.Steps{}}
+	after := ""
+	for {
+		from := len(trail.Steps.List)
+		d := s.Direct(r, &trail)
+		report.Attempts = append(report.Attempts, Attempt{
+			After: after, Steps: stepsOf(trail.Steps.List[from:]), Decision: decisionOf(&d),
+		})
+		if d.Kind != balancer.ToOrigin || len(failures) == 0 || !trail.Failed(failures[0]) {
+			return report
+		}
+		after, failures = failures[0].Class.String(), failures[1:]
+	}
+}
+
+func placeOf(p *config.Place) Place {
+	return Place{PoP: p.PoP, Region: p.Region, Country: p.Country, Latitude: p.Latitude, Longitude: p.Longitude}
+}
+
+func decisionOf(d *balancer.Decision) Decision {
+	out := Decision{
+		Kind:   [...]string{balancer.Refused: "refused", balancer.ToOrigin: "origin", balancer.FixedReply: "fixed_response"}[d.Kind],
+		Reason: d.Reason.String(), Status: d.Status, Attempt: d.Attempt, Fallback: d.Fallback, Shed: d.Shed,
+		Pool: poolName(d.Pool), Origin: originName(d.Origin),
+		Session: d.Session.Action.String(), SetCookie: string(d.Session.AppendSetCookie(nil)),
+	}
+	if d.LB != nil {
+		out.LoadBalancer = d.LB.Config.Name
+	}
+	return out
+}
+
+func poolName(p *balancer.Pool) *Name {
+	if p == nil {
+		return nil
+	}
+	return &Name{ID: p.Config.ID, Name: p.Config.Name}
+}
+
+func originName(o *balancer.PoolOrigin) *Name {
+	if o == nil {
+		return nil
+	}
+	return &Name{Name: o.Config.Name, Address: o.Config.Address, Port: o.Config.Port}
+}
+
+func stepsOf(list []balancer.Step) []Step {
+	steps := make([]Step, 0, len(list))
+	for i := range list {
+		steps = append(steps, stepOf(&list[i]))
+	}
+	return steps
+}
+
+func stepOf(s *balancer.Step) Step {
+	out := Step{Stage: s.Stage.String(), Reason: s.Reason.String(), Pool: poolName(s.Pool), Origin: originName(s.Origin), List: s.List}
+	switch s.Stage {
+	case balancer.StagePoolSet:
+		out.PoolSet = s.PoolSet.Name
+	case balancer.StageRule:
+		out.Rule, out.Condition, out.Priority = s.Rule.Name, s.Rule.Condition, &s.Rule.Priority
+	case balancer.StagePool:
+		out.State = s.State.String()
+		out.weigh(s)
+		out.place(s)
+	case balancer.StageOrigin:
+		out.Health = healthOf(s)
+		out.weigh(s)
+	case balancer.StageShed:
+		out.Session, out.Roll, out.Percent = s.Session, &s.Roll, &s.Percent
+	case balancer.StageSession, balancer.StageList, balancer.StageDecision:
+	}
+	return out
+}
+
+// weigh fills in what there was to choose by.
+func (out *Step) weigh(s *balancer.Step) {
+	weight := float64(s.Weight) / 100
+	out.Judge, out.Weight, out.Load, out.Share = s.Judge, &weight, &s.Load, &s.Share
+	if s.Judge == health.Everywhere {
+		out.Judge = "global"
+	}
+}
+
+// place fills in how far away a pool is, as far as that is known.
+func (out *Step) place(s *balancer.Step) {
+	if s.RTT > 0 {
+		ms := float64(s.RTT) / float64(time.Millisecond)
+		out.RTT = &ms
+	}
+	if s.Distance >= 0 {
+		km := float64(s.Distance) / 1000
+		out.Km = &km
+	}
+}
+
+func healthOf(s *balancer.Step) string {
+	return [...]string{health.Unknown: "unknown", health.Up: "up", health.Down: "down"}[s.Status]
+}
