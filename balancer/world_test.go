@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirlb/weir/config"
 	"github.com/weirlb/weir/health"
@@ -18,6 +19,7 @@ type world struct {
 	table    *health.Table
 	registry *Registry
 	names    names
+	sessions *Sessions
 	snapshot *Snapshot
 }
 
@@ -69,6 +71,7 @@ func lb(fallback string, pools ...string) config.LoadBalancer {
 func newWorld(t testing.TB, l config.LoadBalancer, pools ...config.Pool) *world {
 	w := &world{
 		t: t, table: health.NewTable(), registry: NewRegistry(2), names: names{},
+		sessions: NewSessions(NewSealer([]byte("a key of tests")), 1000),
 		config: &config.Config{
 			LoadBalancers: []config.LoadBalancer{l}, Pools: pools,
 			Monitors: []config.Monitor{{ID: "m", Type: "tcp"}},
@@ -85,7 +88,7 @@ func newWorld(t testing.TB, l config.LoadBalancer, pools ...config.Pool) *world 
 }
 
 func (w *world) inputs() Inputs {
-	return Inputs{Revision: 1, Config: w.config, Health: w.table, Resolution: w.names, Registry: w.registry}
+	return Inputs{Revision: 1, Config: w.config, Health: w.table, Resolution: w.names, Registry: w.registry, Sessions: w.sessions}
 }
 
 // believe sets the health of a pool and follows it.
@@ -189,3 +192,38 @@ func (w *world) load(id string, origin, n int) {
 		o.OpenConnection(i % w.registry.Rows())
 	}
 }
+
+// fields are header fields, by name in lower case, with their lines.
+type fields map[string][]string
+
+func (f fields) Get(name string) []byte {
+	value, _, _ := f.Next(name, 0)
+	return value
+}
+
+func (f fields) Next(name string, from int) (value []byte, next int, found bool) {
+	if list := f[strings.ToLower(name)]; from < len(list) {
+		return []byte(list[from]), from + 1, true
+	}
+	return nil, 0, false
+}
+
+func (f fields) Cookie(name string) []byte {
+	for _, line := range f["cookie"] {
+		for pair := range strings.SplitSeq(line, "; ") {
+			if value, ok := strings.CutPrefix(pair, name+"="); ok {
+				return []byte(value)
+			}
+		}
+	}
+	return nil
+}
+
+// epoch is when the tests begin: 12:00:00.
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// at is the epoch and some seconds.
+func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
+
+// weight makes a weight one can point to.
+func weight(hundredths config.Weight) *config.Weight { return &hundredths }
