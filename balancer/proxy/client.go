@@ -31,26 +31,19 @@ type client struct {
 
 // open makes the connection ready for requests: for TLS that is the handshake, within the time of a head.
 func (c *client) open(t *tls.Config) bool {
-	conn := net.Conn(c.tcp)
-	if t != nil {
-		c.secure = true
-		wait := time.Duration(c.srv.settings.Load().timeouts.clientHeader)
-		ctx, cancel := context.WithTimeout(context.Background(), wait)
-		defer cancel()
-		secure := tls.Server(c.tcp, t)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = c.tcp.Close()
-			return false
-		}
-		conn = secure
+	watch := c.srv.eng.watch
+	if t == nil {
+		io, err := newNetStream(watch, c.tcp, c.tcp)
+		c.link.io = io
+		return err == nil
 	}
-	io, err := newNetStream(c.srv.eng.watch, conn, c.tcp)
-	if err != nil {
-		_ = c.tcp.Close()
-		return false
-	}
+	c.secure = true
+	wait := time.Duration(c.srv.settings.Load().timeouts.clientHeader)
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	io, err := newTLSStream(ctx, watch, c.tcp, func(conn net.Conn) *tls.Conn { return tls.Server(conn, t) })
 	c.link.io = io
-	return true
+	return err == nil
 }
 
 func (c *client) close() {

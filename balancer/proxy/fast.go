@@ -123,13 +123,8 @@ func (e *fastEngine) handshake(s stream, c *tls.Config, deadline int64) (stream,
 	ctx, cancel := context.WithDeadline(e.ctx, epoch.Add(time.Duration(deadline)))
 	defer cancel()
 	plain := s.(*netStream)
-	conn := tls.Client(plain.tcp, c)
-	if err := conn.HandshakeContext(ctx); err != nil {
-		plain.close()
-		return nil, err
-	}
-	e.watch.remove(plain)
-	return newNetStream(e.watch, conn, plain.tcp)
+	plain.leave()
+	return newTLSStream(ctx, e.watch, plain.tcp, func(conn net.Conn) *tls.Conn { return tls.Client(conn, c) })
 }
 
 func (e *fastEngine) spawn(f func()) (wait func()) {
