@@ -50,9 +50,10 @@ type exchange struct {
 
 // upload is the flow that moves a request's body while the answer is waited for.
 type upload struct {
-	wait  func()      // nil when there is none
-	done  atomic.Bool // the whole body has been sent
-	class balancer.Class
+	wait    func()      // nil when there is none
+	done    atomic.Bool // the whole body has been sent
+	stopped atomic.Bool // nobody wants the rest: how it ends says nothing
+	class   balancer.Class
 	cause string
 	bytes int64
 }
@@ -68,6 +69,7 @@ func newExchange(c *client, set *settings) *exchange {
 	x.failed, x.unread, x.first = balancer.OK, false, nil
 	x.up.wait, x.up.class, x.up.cause, x.up.bytes = nil, balancer.OK, "", 0
 	x.up.done.Store(false)
+	x.up.stopped.Store(false)
 	x.trail.Reset()
 	return x
 }

@@ -204,6 +204,12 @@ func (s *netStream) armRead(at int64) {
 	s.w.due(at)
 }
 
+func (s *netStream) beginRead(at int64) {
+	if s.rd.CompareAndSwap(0, at) {
+		s.w.due(at)
+	}
+}
+
 func (s *netStream) armWrite(at int64) {
 	s.wr.Store(at)
 	s.w.due(at)
