@@ -136,6 +136,12 @@ func (e *fastEngine) spawn(f func()) (wait func()) {
 	return func() { <-done }
 }
 
+// cut ends every connection at once, whatever is going on there.
+func (e *fastEngine) cut() {
+	e.cancel()
+	e.watch.cut()
+}
+
 func (e *fastEngine) close() {
 	e.cancel()
 	e.watch.close()

@@ -177,17 +177,21 @@ func (x *exchange) release(class balancer.Class) {
 	if class == balancer.OK {
 		x.mayKeep = x.mayKeep && whole
 	}
-	if class == balancer.OK && whole && x.ans.KeepAlive && len(oc.link.bytes()) == 0 && !x.res.Upgraded {
+	switch {
+	case class != balancer.OK || !whole:
+		oc.abort()
+	case x.ans.KeepAlive && len(oc.link.bytes()) == 0 && !x.res.Upgraded:
 		oc.peer.put(oc, mono(), x.set.limits.OriginIdle)
-		return
+	default:
+		oc.close() // in order: the last bytes may still be on their way
 	}
-	oc.abort()
 }
 
 // finish ends an exchange whose last attempt has been made.
 func (x *exchange) finish(f balancer.Failure) (keep bool) {
 	x.res.Class = f.Class
 	if f.Class == balancer.OK {
+		x.unread = !x.body.Done()
 		return x.mayKeep
 	}
 	if x.began {

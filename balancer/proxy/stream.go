@@ -311,9 +311,14 @@ func (s *netStream) leave() {
 }
 
 func (s *netStream) abort() {
-	_ = s.tcp.SetLinger(0)
 	if s.closed.CompareAndSwap(false, true) {
 		s.w.remove(s)
-		_ = s.tcp.Close() // beneath TLS: a close_notify would make what was sent look complete
+		s.cut()
 	}
+}
+
+// cut resets the connection, beneath TLS: a close_notify would make what was sent look complete.
+func (s *netStream) cut() {
+	_ = s.tcp.SetLinger(0)
+	_ = s.tcp.Close()
 }
