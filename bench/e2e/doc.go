@@ -12,5 +12,5 @@
 // expects.
 //
 // Stories come in three sizes: -short, as they are in go test, and WEIR_LONG=1. What depends on the machine is printed;
-// what depends on weir is asserted.
+// what depends on weir is asserted. WEIR_BINARY names a program to test instead of one built from the tree.
 package e2e

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -99,6 +102,22 @@ func (c *conn) hello() error {
 	return err
 }
 
+// slowly asks for something that takes a moment, and answers "" for 200, or the reason of a refusal.
+func (c *conn) slowly() (reason string, err error) {
+	if err := c.ask(http.MethodGet, "/delay/20ms", ""); err != nil {
+		return "", err
+	}
+	resp, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode == http.StatusOK {
+		return "", err
+	}
+	return cmp.Or(resp.Header.Get("Weir-Reason"), resp.Status), nil
+}
+
 // TestOversizedHeads are refused with the status that says what was too large, the connection is closed, and no origin
 // hears of them (behaviour E10, T2).
 func TestOversizedHeads(t *testing.T) {
@@ -147,31 +166,8 @@ func TestMoreClientsThanDescriptors(t *testing.T) {
 	const descriptors, crowd = 1024, 5000
 	o := startOrigin(t, "one", nil)
 	world := one(o)
-	world.pools[0] = monitored(world.pools[0])
-	world.monitors = []object{quickMonitor()}
-	w := serve(t, world, with{descriptors: descriptors})
-	early, err := w.dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer early.Close()
-	if err := early.hello(); err != nil {
-		t.Fatal(err)
-	}
-
-	var clients []*conn
-	defer func() {
-		for _, c := range clients {
-			c.Close()
-		}
-	}()
-	for range crowd {
-		c, err := w.dial()
-		if err != nil {
-			t.Fatalf("client %d: %v", len(clients), err)
-		}
-		clients = append(clients, c)
-	}
+	w, early := fewDescriptors(t, world, descriptors, 1)
+	clients := w.crowd(crowd)
 	told, waiting := w.tally(clients)
 	t.Logf("of %d clients %d were told that there is no room, %d are connected", crowd, told, waiting)
 	if told == 0 || waiting == 0 || waiting >= descriptors {
@@ -179,7 +175,7 @@ func TestMoreClientsThanDescriptors(t *testing.T) {
 	}
 
 	// While the house is full.
-	if err := early.hello(); err != nil {
+	if err := early[0].hello(); err != nil {
 		t.Errorf("a client that was there before: %v", err)
 	}
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
@@ -197,7 +193,6 @@ func TestMoreClientsThanDescriptors(t *testing.T) {
 	for _, c := range clients {
 		c.Close()
 	}
-	clients = nil
 	eventually(t, patience, "a new client is served again", func() bool {
 		a, err := w.get("/")
 		return err == nil && a.status == http.StatusOK
@@ -208,7 +203,9 @@ func TestMoreClientsThanDescriptors(t *testing.T) {
 	if down := w.scrape()[`weir_health_transitions_total{origin="one",pool="pool",to="down"}`]; down != 0 {
 		t.Errorf("the origin was taken for dead %v times", down)
 	}
-	early.Close()
+	for _, c := range early {
+		c.Close()
+	}
 	w.quiet("pool", o)
 	w.stop()
 }
@@ -219,54 +216,39 @@ func TestOutOfDescriptors(t *testing.T) {
 	const descriptors, crowd = 256, 1000 // the kernel's queue holds the rest
 	o := startOrigin(t, "one", nil)
 	world := one(o)
-	world.pools[0] = monitored(world.pools[0])
-	world.monitors = []object{quickMonitor()}
 	world.local["limits"] = object{"client_connections": 100_000, "origin_connections": 100_000}
-	w := serve(t, world, with{descriptors: descriptors})
-	early, err := w.dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer early.Close()
-	if err := early.hello(); err != nil {
-		t.Fatal(err)
-	}
-	var clients []*conn
-	for range crowd {
-		c, err := w.dial()
-		if err != nil {
-			t.Fatalf("client %d: %v", len(clients), err)
-		}
-		defer c.Close() //nolint:gocritic // closed below, unless the test fails before
-		clients = append(clients, c)
-	}
+	w, early := fewDescriptors(t, world, descriptors, 5)
+	clients := w.crowd(crowd)
 	eventually(t, patience, "the process is out of descriptors", func() bool { return w.said.contains("accepting connections pauses") })
 
 	before, long := w.cpuTime(t), 3*time.Second
 	end := time.Now().Add(long)
-	answered, busy := 0, 0
-	for time.Now().Before(end) { // at its origin's, or for want of a descriptor not
-		if err := early.ask(http.MethodGet, "/", ""); err != nil {
-			t.Fatal(err)
+	var answered, busy atomic.Int64
+	err := together(len(early), func(i int) error {
+		for time.Now().Before(end) {
+			reason, err := early[i].slowly()
+			switch {
+			case err != nil:
+				return fmt.Errorf("a client that was there before: %w", err)
+			case reason == "":
+				answered.Add(1)
+			case reason == "origin_busy":
+				busy.Add(1)
+				time.Sleep(20 * time.Millisecond) // as long as an answer takes
+			default:
+				return fmt.Errorf("a client that was there before is refused: %s", reason)
+			}
 		}
-		resp, err := http.ReadResponse(early.r, nil)
-		if err != nil {
-			t.Fatalf("a client that was there before: %v", err)
-		}
-		_, _ = io.Copy(io.Discard, resp.Body) // the status is what counts
-		resp.Body.Close()
-		switch {
-		case resp.StatusCode == http.StatusOK:
-			answered++
-		case resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Weir-Reason") == "origin_busy":
-			busy++
-		default:
-			t.Fatalf("answered %s, %v", resp.Status, resp.Header)
-		}
-		time.Sleep(50 * time.Millisecond)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 	used := w.cpuTime(t) - before
-	t.Logf("out of descriptors: %d requests answered, %d told that the origin is busy, %v of CPU in %v", answered, busy, used, long)
+	t.Logf("out of descriptors: %d requests answered, %d told that the origin is busy, %v of CPU in %v", answered.Load(), busy.Load(), used, long)
+	if answered.Load() == 0 || busy.Load() == 0 {
+		t.Error("want some requests answered on the connections that there are, and some refused for want of another")
+	}
 	if used > long/5 {
 		t.Errorf("the process has used %v of CPU in %v while it could accept nobody, want at most a fifth", used, long)
 	}
@@ -281,9 +263,49 @@ func TestOutOfDescriptors(t *testing.T) {
 	if down := w.scrape()[`weir_health_transitions_total{origin="one",pool="pool",to="down"}`]; down != 0 {
 		t.Errorf("the origin was taken for dead %v times", down)
 	}
-	early.Close()
+	for _, c := range early {
+		c.Close()
+	}
 	w.quiet("pool", o)
 	w.stop()
+}
+
+// fewDescriptors serves a monitored pool with a limit of open files, and answers some clients that came first.
+func fewDescriptors(t testing.TB, world *world, limit, first int) (*weir, []*conn) {
+	t.Helper()
+	world.pools[0] = monitored(world.pools[0])
+	world.monitors = []object{quickMonitor()}
+	world.local["timeouts"].(object)["client_header"] = "1m" // who says nothing stays to the end of the story
+	w := serve(t, world, with{descriptors: limit})
+	early := w.crowd(first)
+	for _, c := range early {
+		if err := c.hello(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w, early
+}
+
+// crowd connects this many clients, who say nothing. They leave with the test at the latest.
+func (w *weir) crowd(n int) []*conn {
+	w.t.Helper()
+	var clients []*conn
+	w.t.Cleanup(func() {
+		for _, c := range clients {
+			_ = c.Close() // most have been closed before
+		}
+	})
+	for range n {
+		c, err := w.dial()
+		if errors.Is(err, syscall.EMFILE) {
+			w.t.Skipf("this process itself may not have %d files open", n)
+		}
+		if err != nil {
+			w.t.Fatalf("client %d: %v", len(clients), err)
+		}
+		clients = append(clients, c)
+	}
+	return clients
 }
 
 // tally waits until every client knows: those that are told read a 503 and the end, the others read nothing.

@@ -250,6 +250,9 @@ func (s *soak) whole(path string, r *load.Result) {
 // aftermath is how long a death is felt: what the origin's kernel had taken fails when it is next looked at.
 const aftermath = time.Second
 
+// logPrecision is how far a time in the access log, in milliseconds, may be from the truth.
+const logPrecision = 2 * time.Millisecond
+
 // excuse names what allows a request to fail; "" when nothing does. A request may fail at an origin that was killed
 // just then, and there only if its answer had begun (behaviour E14), if it is unsafe and was sent (R3), or if it was
 // sent on a connection's first use, which R4 does not cover.
@@ -257,7 +260,7 @@ func excuse(e *entry, outages []outage) string {
 	killed := false
 	for _, o := range outages {
 		began, ended := e.TS, e.end()
-		killed = killed || o.origin == e.Origin && !ended.Before(o.from.Add(-time.Millisecond)) && began.Before(o.to.Add(aftermath))
+		killed = killed || o.origin == e.Origin && !ended.Before(o.from.Add(-logPrecision)) && began.Before(o.to.Add(aftermath))
 	}
 	fresh := e.ConnectMS > 0 || e.Redialed
 	safe := e.Method == http.MethodGet || e.Method == http.MethodHead
