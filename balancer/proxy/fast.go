@@ -67,6 +67,7 @@ func frontOf(ctx *fasthttp.RequestCtx) *front { return ctx.Conn().(*front) }
 type front struct {
 	c    *client
 	head []byte // of the present head, what fasthttp has not read
+	held bool   // the present head's request has not been served
 	over bool
 }
 
@@ -75,10 +76,14 @@ func (f *front) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if len(f.head) == 0 {
+		if f.held {
+			return 0, io.ErrUnexpectedEOF // the next head is another request's, wherever fasthttp sees the end of this one
+		}
 		if f.head = f.c.nextHead(); f.head == nil {
 			f.over = true
 			return 0, io.EOF
 		}
+		f.held = true
 	}
 	n := copy(p, f.head)
 	f.head = f.head[n:]
@@ -87,6 +92,7 @@ func (f *front) Read(p []byte) (int, error) {
 
 // served runs the exchange that fasthttp has parsed the head of.
 func (f *front) served(ctx *fasthttp.RequestCtx) {
+	f.held = false
 	keep := f.c.exchange(!ctx.Request.Header.ConnectionClose())
 	if !keep {
 		f.over = true

@@ -106,7 +106,9 @@ func TestShutdownCutsOffWhateverWaits(t *testing.T) {
 		},
 		"an origin that does not accept": {
 			int(hole.AddrPort().Port()), plainGET,
-			func(w *world) bool { return w.srv.peers.of(w.writer.Current().Pools()[0].Origins[0].Live).open.Load() == 1 },
+			func(w *world) bool {
+				return w.srv.peers.of(w.writer.Current().Pools()[0].Origins[0].Live).open.Load() == 1
+			},
 		},
 		"a tunnel": {
 			tunnel.Port(), "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",

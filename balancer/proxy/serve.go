@@ -54,8 +54,8 @@ type upload struct {
 	done    atomic.Bool // the whole body has been sent
 	stopped atomic.Bool // nobody wants the rest: how it ends says nothing
 	class   balancer.Class
-	cause string
-	bytes int64
+	cause   string
+	bytes   int64
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}

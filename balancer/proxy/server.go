@@ -300,6 +300,7 @@ func (l *listener) take(tcp *net.TCPConn) {
 	}
 	go func() {
 		defer s.dismiss(c)
+		defer c.caught()
 		if c.open(l.tls.Load()) {
 			s.eng.run(c)
 			c.close()
