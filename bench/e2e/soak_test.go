@@ -18,6 +18,7 @@ import (
 // counted, and nothing is left outstanding.
 func TestSoak(t *testing.T) {
 	s := newSoak(t)
+	idle := s.weir.scrape()
 	rate := sized(300.0, 500, 1500)
 	duration := sized(3*time.Second, 12*time.Second, 30*time.Second)
 	running, err := load.Start(t.Context(), load.Options{
@@ -41,6 +42,12 @@ func TestSoak(t *testing.T) {
 
 	if report.Unsent != 0 || report.Interrupted != 0 {
 		t.Errorf("%d unsent, %d interrupted requests: the machine does not carry this rate", report.Unsent, report.Interrupted)
+	}
+	for _, name := range []string{"go_goroutines", "process_open_fds"} {
+		const probes = 30 // at most so many are under way, each with a few goroutines and a connection
+		if was, is := idle[name], counted[name]; is > was+probes {
+			t.Errorf("%s is %v at the end and was %v at the beginning", name, is, was)
+		}
 	}
 	s.judge(log)
 	s.executions()
