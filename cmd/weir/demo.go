@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -253,7 +252,7 @@ func (s *demoShow) happened(e demoEvent) {
 func (s *demoShow) hello() []string {
 	lines := []string{
 		fmt.Sprintf("weir demo, for %v: %s in %s, on files in %s", s.opt.length, plural(len(s.stage.origins), "origin"),
-			plural(len(s.stage.cfg.Pools), "pool"), filepath.Clean(s.stage.dir)),
+			plural(len(s.stage.cfg.Pools), "pool"), s.stage.dir),
 		fmt.Sprintf("clients: http://%s   admin: http://%s", s.app.listening[0], s.app.adminAddr),
 	}
 	if s.stage.moved {

@@ -47,7 +47,7 @@ func (s *demoShow) followOutage(pool string, changed, healthy bool, at time.Time
 func (s *demoShow) reweigh() error { return s.weigh(demoReweight) }
 
 func (s *demoShow) weigh(to string) error {
-	if err := s.stage.weigh(demoStays, s.weight, to); err != nil {
+	if err := s.stage.weigh(s.weight, to); err != nil {
 		return err
 	}
 	s.note(demoStaged, "pools.json has weight %s for %s now, was %s", to, demoStays, s.weight)

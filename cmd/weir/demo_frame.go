@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirlb/weir/balancer/admin"
+	"github.com/weirlb/weir/config"
 )
 
 // demoFrame is everything that one picture of the demo shows. Drawing needs nothing else, so a picture can be tested.
@@ -62,21 +63,27 @@ func (s *demoShow) frame() *demoFrame {
 		elapsed: s.elapsed(), length: s.opt.length, listen: s.app.listening[0].String(), admin: s.app.adminAddr.String(),
 		act: s.script.act + 1, acts: len(s.script.acts), title: s.script.title(), numbers: s.tally.lately(time.Now()), events: s.events,
 	}
-	for i := range s.stage.cfg.LoadBalancers {
-		name := s.stage.cfg.LoadBalancers[i].Name
-		host := demoOtherHost
-		if name == demoHost {
-			host = demoHost
-		}
-		f.balancers = append(f.balancers, demoBalancer{name, s.view.sharesOf(host, f.numbers.share)})
-	}
-	slices.SortStableFunc(f.balancers, func(a, b demoBalancer) int { // exact names before wildcards, as they are looked up
-		return cmp.Compare(strings.Count(a.name, "*"), strings.Count(b.name, "*"))
-	})
+	f.balancers = s.view.balancers(s.stage.cfg, f.numbers.share)
 	for i := range s.view.pools {
 		f.pools = append(f.pools, poolLineOf(&s.view.pools[i], f.numbers.share))
 	}
 	return f
+}
+
+// balancers are the load balancers with their shares: exact names before wildcards, as they are looked up.
+func (v *demoView) balancers(cfg *config.Config, shares map[demoWho]float64) []demoBalancer {
+	var list []demoBalancer
+	for i := range cfg.LoadBalancers {
+		name, host := cfg.LoadBalancers[i].Name, demoOtherHost
+		if name == demoHost {
+			host = demoHost
+		}
+		list = append(list, demoBalancer{name, v.sharesOf(host, shares)})
+	}
+	slices.SortStableFunc(list, func(a, b demoBalancer) int {
+		return cmp.Compare(strings.Count(a.name, "*"), strings.Count(b.name, "*"))
+	})
+	return list
 }
 
 // sharesOf is how the answers to a host split over pools.

@@ -204,19 +204,19 @@ func (o *demoOrigin) say(text string) origin.Action {
 	return origin.AfterBody(origin.Answer(http.StatusOK, named, text))
 }
 
-// weigh edits the weight of an origin in the files, as an editor does: a new file takes the place of the old one.
-func (s *demoStage) weigh(name, from, to string) error {
+// weigh edits the weight of demoStays in the files, as an editor does: a new file takes the place of the old one.
+func (s *demoStage) weigh(from, to string) error {
 	path := filepath.Join(s.dir, "pools.json")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("editing a weight: %w", err)
 	}
-	before, after, found := strings.Cut(string(data), portText(s.origin(name).Port()))
+	before, after, found := strings.Cut(string(data), portText(s.origin(demoStays).Port()))
 	was, is := `"weight": `+from+"\n", `"weight": `+to+"\n"
 	if !found || !strings.Contains(after, was) {
-		return fmt.Errorf("editing a weight: %s has no %s of weight %s", path, name, from)
+		return fmt.Errorf("editing a weight: %s has no %s of weight %s", path, demoStays, from)
 	}
-	text := before + portText(s.origin(name).Port()) + strings.Replace(after, was, is, 1)
+	text := before + portText(s.origin(demoStays).Port()) + strings.Replace(after, was, is, 1)
 	fresh := filepath.Join(s.dir, ".pools.json.new") // no *.json: nobody reads it before it is whole
 	if err := os.WriteFile(fresh, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("editing a weight: %w", err)

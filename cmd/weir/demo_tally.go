@@ -41,10 +41,9 @@ type demoBound struct {
 
 // demoPhase is what happened while one thing was so.
 type demoPhase struct {
-	name    string
-	count   map[demoWho]int64
-	total   int64
-	retried int64
+	name  string
+	count map[demoWho]int64
+	total int64
 }
 
 // pool is how many requests a pool answered.
@@ -137,9 +136,6 @@ func (t *demoTally) record(host string, r *load.Result) {
 	if p := t.at(r.Due); p != nil {
 		p.count[a.who]++
 		p.total++
-		if retried {
-			p.retried++
-		}
 	}
 }
 
