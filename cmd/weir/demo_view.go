@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/weirlb/weir/balancer/admin"
@@ -134,20 +133,27 @@ func seenFrom(e *health.Event) string {
 	return " (" + e.Region + " made the majority)"
 }
 
+// poolLine goes by the event and by the origins. The state that /pools shows is that of the snapshot, which follows a
+// moment later.
 func (v *demoView) poolLine(e *health.Event, cfg *config.Config) demoEvent {
 	p := v.pool(e.Pool.Name)
+	healthy, enabled := countHealthy(&p)
 	switch {
 	case !e.Pool.Healthy:
 		return demoEvent{mood: demoBad, text: fmt.Sprintf("pool %s critical: %s → %s", p.Name, tallyOf(&p), v.instead(p.ID, cfg))}
-	case p.State == health.PoolHealthy.String():
+	case healthy == enabled:
 		return demoEvent{mood: demoGood, text: fmt.Sprintf("pool %s recovered: %s", p.Name, tallyOf(&p))}
 	}
-	return demoEvent{mood: demoPlainly, text: fmt.Sprintf("pool %s %s: %s", p.Name, strings.ToLower(p.State), tallyOf(&p))}
+	return demoEvent{mood: demoPlainly, text: fmt.Sprintf("pool %s degraded: %s", p.Name, tallyOf(&p))}
 }
 
 // tallyOf is what a pool's state follows from.
 func tallyOf(p *admin.PoolView) string {
-	healthy, enabled := 0, 0
+	healthy, enabled := countHealthy(p)
+	return fmt.Sprintf("%d of %d healthy, needs %d", healthy, enabled, p.MinimumOrigins)
+}
+
+func countHealthy(p *admin.PoolView) (healthy, enabled int) {
 	for _, o := range p.Origins {
 		if !o.Enabled {
 			continue
@@ -157,7 +163,7 @@ func tallyOf(p *admin.PoolView) string {
 			healthy++
 		}
 	}
-	return fmt.Sprintf("%d of %d healthy, needs %d", healthy, enabled, p.MinimumOrigins)
+	return healthy, enabled
 }
 
 // instead names the pool that takes over from one that does not serve: the next one in the order of the load balancer

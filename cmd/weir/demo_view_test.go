@@ -69,6 +69,14 @@ func TestDemoEventLines(t *testing.T) {
 			"", "", change("eu-2", true, health.EventPool{Name: "app-eu", Changed: true, Healthy: true}),
 			[]string{"eu-2 is up again (WEU made the majority)", "pool app-eu recovered: 2 of 2 healthy, needs 2"},
 		},
+		{ // the snapshot does not know it yet
+			"", "app-eu", change("", false, health.EventPool{Name: "app-eu", Changed: true, Healthy: true}),
+			[]string{"pool app-eu recovered: 2 of 2 healthy, needs 2"},
+		},
+		{
+			"us-3", "", change("", false, health.EventPool{Name: "app-us", Changed: true, Healthy: true}),
+			[]string{"pool app-us degraded: 2 of 3 healthy, needs 1"},
+		},
 		{
 			"us-3", "", change("us-3", false, health.EventPool{Name: "app-us", Healthy: true}),
 			[]string{"us-3 is down: TCP Timeout (WEU made the majority)"},
