@@ -50,7 +50,7 @@ func usage(format string, args ...any) error { return exit(exitUsage, fmt.Errorf
 // run is the program: arguments and streams in, exit status out.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCommand()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // cobra takes nil for "those of the process"
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
