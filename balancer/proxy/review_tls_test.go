@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirlb/weir/balancer"
 	"github.com/weirlb/weir/bench/origin"
 	"github.com/weirlb/weir/config"
 )
@@ -140,5 +141,18 @@ func answerWithSurplus(raw net.Conn, server *tls.Config) {
 		if out.flush() != nil {
 			return
 		}
+	}
+}
+
+// A TLS client that goes away says goodbye first; its request is ended all the same, as a plain one's is.
+func TestTLSClientGoesAway(t *testing.T) {
+	ca := newCA(t)
+	w := newWorld(t, []*origin.Origin{startOrigin(t, origin.Options{Handler: origin.Always(origin.Silent())})}, secureListener(t, ca))
+	v := tlsVisit(t, w.addr, ca, "example.com")
+	v.send("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
+	w.awaitOrigin("the request", func(s origin.Stats) bool { return s.InFlight == 1 })
+	_ = v.Close()
+	if o := w.outcome(0); o.Class != balancer.ClientGone || o.Status != 0 || o.Duration > patience/2 {
+		t.Errorf("outcome %v %d after %v", o.Class, o.Status, o.Duration)
 	}
 }

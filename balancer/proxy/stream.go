@@ -287,7 +287,12 @@ func (s *netStream) peek() (int, error) {
 	return s.pn, s.perr
 }
 
-func (s *netStream) peekOnce(fd uintptr) { s.pn, s.perr = rawPeek(fd) }
+func (s *netStream) peekOnce(fd uintptr) {
+	s.pn, s.perr = rawPeek(fd)
+	if s.pn > 0 && s.conn != net.Conn(s.tcp) && rawHungUp(fd) {
+		s.pn = 0 // TLS says goodbye before it goes: what waits there is no request
+	}
+}
 
 func (s *netStream) closeWrite() error {
 	if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
