@@ -123,7 +123,7 @@ func TestShutdownCutsOffWhateverWaits(t *testing.T) {
 			v := w.visit()
 			go func() { _, _ = io.WriteString(v.Conn, c.text) }()
 			w.await("the request", func() bool { return c.ready(w) })
-			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
 			began := time.Now()
 			if err := w.srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
