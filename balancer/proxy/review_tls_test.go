@@ -144,6 +144,18 @@ func answerWithSurplus(raw net.Conn, server *tls.Config) {
 	}
 }
 
+// A client that goes away behind a pipelined request ends the one before.
+func TestPipeliningClientGoesAway(t *testing.T) {
+	w := newWorld(t, []*origin.Origin{startOrigin(t, origin.Options{Handler: origin.Always(origin.Silent())})})
+	v := w.visit()
+	v.send(plainGET + plainGET)
+	w.awaitOrigin("the request", func(s origin.Stats) bool { return s.InFlight == 1 })
+	_ = v.Close()
+	if o := w.outcome(0); o.Class != balancer.ClientGone || o.Duration > patience/2 {
+		t.Errorf("outcome %v after %v", o.Class, o.Duration)
+	}
+}
+
 // A TLS client that goes away says goodbye first; its request is ended all the same, as a plain one's is.
 func TestTLSClientGoesAway(t *testing.T) {
 	ca := newCA(t)

@@ -256,7 +256,7 @@ func (s *netStream) unwatch()             { s.partner.Store(nil) }
 
 func (s *netStream) renew() { s.use.Add(1) }
 
-// gone reports that the peer has closed or reset and left nothing to read.
+// gone reports that the peer has finished sending, or reset. Whoever sends no more is taken to want nothing more.
 func (s *netStream) gone() bool {
 	n, err := s.peek()
 	return n == 0 && err != syscall.EAGAIN
@@ -289,8 +289,8 @@ func (s *netStream) peek() (int, error) {
 
 func (s *netStream) peekOnce(fd uintptr) {
 	s.pn, s.perr = rawPeek(fd)
-	if s.pn > 0 && s.conn != net.Conn(s.tcp) && rawHungUp(fd) {
-		s.pn = 0 // TLS says goodbye before it goes: what waits there is no request
+	if s.pn > 0 && rawHungUp(fd) {
+		s.pn = 0 // a TLS goodbye, or pipelined requests of somebody who has gone
 	}
 }
 
