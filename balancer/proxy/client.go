@@ -31,31 +31,39 @@ type client struct {
 
 // open makes the connection ready for requests: for TLS that is the handshake, within the time of a head.
 func (c *client) open(t *tls.Config) bool {
-	conn := net.Conn(c.tcp)
-	if t != nil {
-		c.secure = true
-		wait := time.Duration(c.srv.settings.Load().timeouts.clientHeader)
-		ctx, cancel := context.WithTimeout(context.Background(), wait)
-		defer cancel()
-		secure := tls.Server(c.tcp, t)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = c.tcp.Close()
-			return false
-		}
-		conn = secure
+	watch := c.srv.eng.watch
+	if t == nil {
+		return c.over(newNetStream(watch, c.tcp, c.tcp))
 	}
-	io, err := newNetStream(c.srv.eng.watch, conn, c.tcp)
-	if err != nil {
-		_ = c.tcp.Close()
-		return false
+	c.secure = true
+	wait := time.Duration(c.srv.settings.Load().timeouts.clientHeader)
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	return c.over(newTLSStream(ctx, watch, c.tcp, func(conn net.Conn) *tls.Conn { return tls.Server(conn, t) }))
+}
+
+// over has the client speak over s, unless there was an error.
+func (c *client) over(s *netStream, err error) bool {
+	if err == nil {
+		c.link.io = s
 	}
-	c.link.io = io
-	return true
+	return err == nil
 }
 
 func (c *client) close() {
 	c.link.io.close()
 	c.link.discard()
+}
+
+// caught, deferred, ends a fault outside of an exchange here: it costs this connection only.
+func (c *client) caught() {
+	if v := recover(); v != nil {
+		c.srv.fault(v)
+		if c.link.io != nil {
+			c.link.io.abort()
+		}
+		_ = c.tcp.Close()
+	}
 }
 
 // nextHead waits for the next request head that is whole and well-formed and answers it; nil when the connection is
@@ -85,6 +93,7 @@ func (c *client) nextHead() []byte {
 			c.headFailed(set, err)
 			return nil
 		}
+		set = c.srv.settings.Load() // a reload may have come while nothing did
 	}
 }
 

@@ -18,15 +18,27 @@ func (x *exchange) connect(d *balancer.Decision, fresh bool) balancer.Class {
 	x.res.Connect = 0
 	p := x.srv.peers.of(d.Origin.Live)
 	r := x.route(d)
-	if !fresh {
-		if x.oc = p.take(r, mono()-x.set.timeouts.originIdle); x.oc != nil {
-			return balancer.OK
+	for left := x.set.limits.OriginWait; ; left -= roomTurn {
+		if !fresh {
+			if x.oc = p.take(r, mono()-x.set.timeouts.originIdle); x.oc != nil {
+				return balancer.OK
+			}
 		}
+		if p.reserve(x.set.limits.OriginConnections) {
+			return x.open(d, p, r)
+		}
+		if left <= 0 {
+			return balancer.OriginBusy
+		}
+		time.Sleep(min(left, roomTurn))
 	}
-	if p.open.Add(1) > int64(x.set.limits.OriginConnections) && !x.waitForRoom(p) {
-		p.open.Add(-1)
-		return balancer.OriginBusy
-	}
+}
+
+// roomTurn is how often a request that waits for room at an origin looks for it.
+const roomTurn = 5 * time.Millisecond
+
+// open makes a connection, for which p has reserved room.
+func (x *exchange) open(d *balancer.Decision, p *peer, r route) balancer.Class {
 	began := time.Now()
 	io, class := x.dial(d, r)
 	x.res.Connect = time.Since(began)
@@ -37,20 +49,6 @@ func (x *exchange) connect(d *balancer.Decision, fresh bool) balancer.Class {
 	d.Origin.Live.OpenConnection(x.row)
 	x.oc = &originConn{link: link{io: io}, peer: p, route: r, row: x.row}
 	return balancer.OK
-}
-
-// waitForRoom waits, at most limits.origin_wait, for the origin to have room for the connection that has just been
-// counted.
-func (x *exchange) waitForRoom(p *peer) bool {
-	const turn = 5 * time.Millisecond
-	most := int64(x.set.limits.OriginConnections)
-	for left := x.set.limits.OriginWait; left > 0; left -= turn {
-		time.Sleep(turn)
-		if p.open.Load() <= most {
-			return true
-		}
-	}
-	return false
 }
 
 // route says which connections to the origin serve this request.

@@ -67,6 +67,7 @@ func frontOf(ctx *fasthttp.RequestCtx) *front { return ctx.Conn().(*front) }
 type front struct {
 	c    *client
 	head []byte // of the present head, what fasthttp has not read
+	held bool   // the present head's request has not been served
 	over bool
 }
 
@@ -75,10 +76,14 @@ func (f *front) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if len(f.head) == 0 {
+		if f.held {
+			return 0, io.ErrUnexpectedEOF // the next head is another request's, wherever fasthttp sees the end of this one
+		}
 		if f.head = f.c.nextHead(); f.head == nil {
 			f.over = true
 			return 0, io.EOF
 		}
+		f.held = true
 	}
 	n := copy(p, f.head)
 	f.head = f.head[n:]
@@ -87,6 +92,7 @@ func (f *front) Read(p []byte) (int, error) {
 
 // served runs the exchange that fasthttp has parsed the head of.
 func (f *front) served(ctx *fasthttp.RequestCtx) {
+	f.held = false
 	keep := f.c.exchange(!ctx.Request.Header.ConnectionClose())
 	if !keep {
 		f.over = true
@@ -123,13 +129,8 @@ func (e *fastEngine) handshake(s stream, c *tls.Config, deadline int64) (stream,
 	ctx, cancel := context.WithDeadline(e.ctx, epoch.Add(time.Duration(deadline)))
 	defer cancel()
 	plain := s.(*netStream)
-	conn := tls.Client(plain.tcp, c)
-	if err := conn.HandshakeContext(ctx); err != nil {
-		plain.close()
-		return nil, err
-	}
-	e.watch.remove(plain)
-	return newNetStream(e.watch, conn, plain.tcp)
+	plain.leave()
+	return newTLSStream(ctx, e.watch, plain.tcp, func(conn net.Conn) *tls.Conn { return tls.Client(conn, c) })
 }
 
 func (e *fastEngine) spawn(f func()) (wait func()) {
@@ -139,6 +140,12 @@ func (e *fastEngine) spawn(f func()) (wait func()) {
 		f()
 	}()
 	return func() { <-done }
+}
+
+// cut ends every connection at once, whatever is going on there.
+func (e *fastEngine) cut() {
+	e.cancel()
+	e.watch.cut()
 }
 
 func (e *fastEngine) close() {

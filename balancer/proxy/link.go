@@ -15,6 +15,8 @@ type stream interface {
 	// armRead and armWrite set the deadline of the call in progress and of later ones, on the clock of mono; 0 is none.
 	armRead(at int64)
 	armWrite(at int64)
+	// beginRead is armRead for a flow beside the one that reads: a deadline that is set already stays.
+	beginRead(at int64)
 	closeWrite() error
 	close()
 	// abort closes so that the peer cannot take what it has for a whole message.

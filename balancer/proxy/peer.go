@@ -61,6 +61,36 @@ func (p *peer) pop(r route) *originConn {
 	return nil
 }
 
+// reserve counts a connection that is about to be made, if there is room for one. Idle connections that did not serve
+// make room.
+func (p *peer) reserve(most int) bool {
+	for {
+		n := p.open.Load()
+		switch {
+		case n < int64(most):
+			if p.open.CompareAndSwap(n, n+1) {
+				return true
+			}
+		case !p.evict():
+			return false
+		}
+	}
+}
+
+// evict closes the connection that was idle longest and reports whether there was one.
+func (p *peer) evict() bool {
+	p.mu.Lock()
+	if len(p.idle) == 0 {
+		p.mu.Unlock()
+		return false
+	}
+	c := p.idle[0]
+	p.idle = append(p.idle[:0], p.idle[1:]...)
+	p.mu.Unlock()
+	c.close()
+	return true
+}
+
 // put keeps c for a later request, or closes it when there are enough.
 func (p *peer) put(c *originConn, now int64, most int) {
 	c.used, c.since = true, now

@@ -3,6 +3,8 @@ package proxy
 import (
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // rawCalls says that the calls below exist here.
@@ -40,4 +42,11 @@ func rawPeek(fd uintptr) (int, error) {
 		return 0, errno
 	}
 	return int(n), nil
+}
+
+// rawHungUp reports that the peer has finished sending, also when bytes that it sent before are waiting.
+func rawHungUp(fd uintptr) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n > 0 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0
 }

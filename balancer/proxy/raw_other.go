@@ -11,3 +11,4 @@ const rawCalls = false
 func rawRead(uintptr, []byte) (int, error)  { panic("BUG: no raw calls on this system") }
 func rawWrite(uintptr, []byte) (int, error) { panic("BUG: no raw calls on this system") }
 func rawPeek(uintptr) (int, error)          { return 0, syscall.EAGAIN }
+func rawHungUp(uintptr) bool                { return false }

@@ -60,7 +60,7 @@ func (x *exchange) takeFirst() wire.Cause {
 // uploaded notes that the request is sent whole: now the origin's time to answer runs, and the client is watched.
 func (x *exchange) uploaded() {
 	x.up.done.Store(true)
-	x.oc.link.io.armRead(after(x.set.timeouts.firstByte))
+	x.oc.link.io.beginRead(after(x.set.timeouts.firstByte))
 	x.c.link.io.watch(x.oc.link.io)
 }
 
@@ -72,15 +72,14 @@ func (x *exchange) upload() {
 		p := client.bytes()
 		n, done, cause := x.body.Scan(p)
 		if cause != wire.OK {
-			x.up.class, x.up.cause = balancer.ClientInvalid, cause.String()
-			origin.abort()
+			x.up.cause = cause.String()
+			x.breakOff(balancer.ClientInvalid)
 			return
 		}
 		if n > 0 {
 			origin.armWrite(after(x.set.timeouts.originWrite))
 			if _, err := origin.write(p[:n]); err != nil {
-				// An origin that has answered early may have stopped reading: the answer decides.
-				x.up.class = originWriteClass(err)
+				x.untaken(err)
 				return
 			}
 			x.up.bytes += int64(n)
@@ -91,12 +90,36 @@ func (x *exchange) upload() {
 			return
 		}
 		client.io.armRead(after(x.set.timeouts.clientGap))
+		if x.up.stopped.Load() {
+			return // the deadline that was to end the wait may have come before this one
+		}
 		if err := client.more(); err != nil {
-			x.up.class = uploadClass(err)
-			origin.abort()
+			x.breakOff(uploadClass(err))
 			return
 		}
 	}
+}
+
+// breakOff ends the upload because of the client.
+func (x *exchange) breakOff(class balancer.Class) {
+	if !x.up.stopped.Load() {
+		x.up.class = class
+		x.oc.link.io.abort()
+	}
+}
+
+// untaken ends the upload because the origin takes no more. One that has answered early may do that: the answer decides,
+// and it has begun, or comes in the time that an answer has. After an origin that took nothing for so long none does.
+func (x *exchange) untaken(err error) {
+	if x.up.stopped.Load() {
+		return
+	}
+	x.up.class = originWriteClass(err)
+	at := after(x.set.timeouts.firstByte)
+	if err == errTimeout {
+		at = 1
+	}
+	x.oc.link.io.beginRead(at)
 }
 
 // joinUpload ends the upload and reports whether the whole body was sent. One still going when nobody wants the rest
@@ -106,6 +129,7 @@ func (x *exchange) joinUpload(wanted bool) (whole bool) {
 		return x.up.done.Load()
 	}
 	if !wanted && !x.up.done.Load() {
+		x.up.stopped.Store(true)
 		x.oc.link.io.abort()
 		x.c.link.io.armRead(1)
 	}
@@ -138,8 +162,13 @@ func (x *exchange) blame(class balancer.Class) balancer.Class {
 		return class
 	}
 	x.joinUpload(false)
-	if x.up.class == balancer.OK {
+	switch x.up.class {
+	case balancer.OK:
 		return class
+	case balancer.OriginClosed, balancer.OriginWriteTimeout:
+		if x.began {
+			return class
+		}
 	}
 	x.res.Cause = x.up.cause
 	return x.up.class

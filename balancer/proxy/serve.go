@@ -50,11 +50,12 @@ type exchange struct {
 
 // upload is the flow that moves a request's body while the answer is waited for.
 type upload struct {
-	wait  func()      // nil when there is none
-	done  atomic.Bool // the whole body has been sent
-	class balancer.Class
-	cause string
-	bytes int64
+	wait    func()      // nil when there is none
+	done    atomic.Bool // the whole body has been sent
+	stopped atomic.Bool // nobody wants the rest: how it ends says nothing
+	class   balancer.Class
+	cause   string
+	bytes   int64
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -68,6 +69,7 @@ func newExchange(c *client, set *settings) *exchange {
 	x.failed, x.unread, x.first = balancer.OK, false, nil
 	x.up.wait, x.up.class, x.up.cause, x.up.bytes = nil, balancer.OK, "", 0
 	x.up.done.Store(false)
+	x.up.stopped.Store(false)
 	x.trail.Reset()
 	return x
 }
@@ -175,17 +177,21 @@ func (x *exchange) release(class balancer.Class) {
 	if class == balancer.OK {
 		x.mayKeep = x.mayKeep && whole
 	}
-	if class == balancer.OK && whole && x.ans.KeepAlive && len(oc.link.bytes()) == 0 && !x.res.Upgraded {
+	switch {
+	case class != balancer.OK || !whole:
+		oc.abort()
+	case x.ans.KeepAlive && len(oc.link.bytes()) == 0 && !x.res.Upgraded:
 		oc.peer.put(oc, mono(), x.set.limits.OriginIdle)
-		return
+	default:
+		oc.close() // in order: the last bytes may still be on their way
 	}
-	oc.abort()
 }
 
 // finish ends an exchange whose last attempt has been made.
 func (x *exchange) finish(f balancer.Failure) (keep bool) {
 	x.res.Class = f.Class
 	if f.Class == balancer.OK {
+		x.unread = !x.body.Done()
 		return x.mayKeep
 	}
 	if x.began {

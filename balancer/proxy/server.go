@@ -50,7 +50,7 @@ type Server struct {
 	mu        sync.Mutex
 	listeners []*listener
 	clients   map[*client]struct{}
-	closed    bool
+	cut       bool           // what is left was cut off: nobody comes in any more
 	wg        sync.WaitGroup // accept loops and clients
 	stop      sync.Once
 
@@ -120,6 +120,10 @@ func (s *Server) Listen(c config.Listener) (net.Addr, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.draining.Load() {
+		_ = l.ln.Close()
+		return nil, errors.New("listening for clients: the server is stopping")
+	}
 	s.listeners = append(s.listeners, l)
 	s.wg.Add(1)
 	go l.accept()
@@ -166,10 +170,9 @@ func (s *Server) Close() {
 }
 
 func (s *Server) beginDrain() {
-	s.draining.Store(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
+	s.draining.Store(true)
 	for _, l := range s.listeners {
 		_ = l.ln.Close()
 	}
@@ -183,7 +186,8 @@ func (s *Server) beginDrain() {
 func (s *Server) cutOff() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eng.cancel()
+	s.cut = true
+	s.eng.cut()
 	for c := range s.clients {
 		_ = c.tcp.SetLinger(0)
 		_ = c.tcp.Close()
@@ -194,7 +198,7 @@ func (s *Server) cutOff() {
 func (s *Server) admit(c *client) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.clients) >= s.settings.Load().limits.ClientConnections {
+	if s.cut || len(s.clients) >= s.settings.Load().limits.ClientConnections {
 		return false
 	}
 	s.clients[c] = struct{}{}
@@ -291,11 +295,12 @@ func (l *listener) take(tcp *net.TCPConn) {
 		local: tcp.LocalAddr(), remote: tcp.RemoteAddr(), peer: peerOf(tcp),
 	}
 	if !s.admit(c) {
-		s.turnAway(tcp)
+		l.turnAway(tcp)
 		return
 	}
 	go func() {
 		defer s.dismiss(c)
+		defer c.caught()
 		if c.open(l.tls.Load()) {
 			s.eng.run(c)
 			c.close()
@@ -309,13 +314,13 @@ func peerOf(tcp *net.TCPConn) netip.AddrPort {
 	return netip.AddrPortFrom(p.Addr().Unmap().WithZone(""), p.Port())
 }
 
-// turnAway answers a connection that there is no room for, without reading from it.
-func (s *Server) turnAway(tcp *net.TCPConn) {
+// turnAway answers a connection that there is no room for, without reading from it. Through TLS that cannot be done.
+func (l *listener) turnAway(tcp *net.TCPConn) {
 	defer tcp.Close()
-	if s.draining.Load() {
+	l.srv.Overloads.Add(1)
+	if l.tls.Load() != nil {
 		return
 	}
-	s.Overloads.Add(1)
 	_ = tcp.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 	_, _ = tcp.Write(overload)
 	_ = tcp.CloseWrite()

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -34,15 +36,17 @@ type netStream struct {
 	tryRead    func(fd uintptr) bool
 	tryWrite   func(fd uintptr) bool
 	tryPeek    func(fd uintptr)
+	one        [1]byte // for held
 }
 
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
 
-// newNetStream takes over tcp; conn is tcp itself or the TLS connection over it.
+// newNetStream takes over tcp and closes it on error; conn is tcp itself or the TLS connection over it.
 func newNetStream(w *watcher, conn net.Conn, tcp *net.TCPConn) (*netStream, error) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
+		_ = tcp.Close()
 		return nil, err
 	}
 	s := &netStream{conn: conn, tcp: tcp, raw: raw, sealed: !rawCalls || conn != net.Conn(tcp), w: w}
@@ -50,6 +54,39 @@ func newNetStream(w *watcher, conn net.Conn, tcp *net.TCPConn) (*netStream, erro
 	s.tryRead, s.tryWrite, s.tryPeek = s.readOnce, s.writeOn, s.peekOnce
 	w.add(s)
 	return s, nil
+}
+
+// newTLSStream makes the handshake of a TLS connection over tcp, which it takes over and closes on error.
+func newTLSStream(ctx context.Context, w *watcher, tcp *net.TCPConn, over func(net.Conn) *tls.Conn) (*netStream, error) {
+	under := &steady{TCPConn: tcp}
+	conn := over(under)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = tcp.Close()
+		return nil, err
+	}
+	s, err := newNetStream(w, conn, tcp)
+	under.s = s
+	return s, err
+}
+
+// steady is the TCP connection beneath TLS. A write through TLS that was broken off cannot be taken up again, so here,
+// beneath it, is where a deadline is undone that was meant for an earlier one.
+type steady struct {
+	*net.TCPConn
+	s *netStream // nil during the handshake
+}
+
+func (c *steady) Write(p []byte) (n int, err error) {
+	for {
+		m, err := c.TCPConn.Write(p[n:])
+		n += m
+		if err == nil || c.s == nil {
+			return n, err
+		}
+		if err = c.s.judge(err, &c.s.wr, c.SetWriteDeadline); err != nil {
+			return n, err
+		}
+	}
 }
 
 func (s *netStream) fill(l *link) error {
@@ -106,22 +143,12 @@ func (s *netStream) write(p []byte) (n int, err error) {
 		if err == nil {
 			continue
 		}
-		if s.sealed {
-			return n, s.broken(err)
-		}
 		if err = s.judge(err, &s.wr, s.conn.SetWriteDeadline); err != nil {
 			return n, err
 		}
 	}
+	s.wr.Store(0) // spent: the watcher need not look at it any more
 	return n, nil
-}
-
-// broken is judge for a write through TLS: one that was broken off cannot be taken up again, so there is no going on.
-func (s *netStream) broken(err error) error {
-	if wait := s.judge(err, &s.wr, func(time.Time) error { return err }); wait != nil {
-		return wait
-	}
-	return err
 }
 
 func (s *netStream) send(p []byte) (int, error) {
@@ -177,6 +204,12 @@ func (s *netStream) armRead(at int64) {
 	s.w.due(at)
 }
 
+func (s *netStream) beginRead(at int64) {
+	if s.rd.CompareAndSwap(0, at) {
+		s.w.due(at)
+	}
+}
+
 func (s *netStream) armWrite(at int64) {
 	s.wr.Store(at)
 	s.w.due(at)
@@ -223,7 +256,7 @@ func (s *netStream) unwatch()             { s.partner.Store(nil) }
 
 func (s *netStream) renew() { s.use.Add(1) }
 
-// gone reports that the peer has closed or reset and left nothing to read.
+// gone reports that the peer has finished sending, or reset. Whoever sends no more is taken to want nothing more.
 func (s *netStream) gone() bool {
 	n, err := s.peek()
 	return n == 0 && err != syscall.EAGAIN
@@ -231,7 +264,18 @@ func (s *netStream) gone() bool {
 
 func (s *netStream) stale() bool {
 	_, err := s.peek()
-	return err != syscall.EAGAIN
+	return err != syscall.EAGAIN || s.held()
+}
+
+// held reports what the socket does not show: bytes that TLS took from it behind those that were read, or its end.
+func (s *netStream) held() bool {
+	if s.conn == net.Conn(s.tcp) {
+		return false
+	}
+	_ = s.conn.SetReadDeadline(past)
+	n, err := s.conn.Read(s.one[:])
+	_ = s.conn.SetReadDeadline(time.Time{})
+	return n > 0 || !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // peek looks at the socket without waiting and without taking anything: bytes waiting, or 0 and EAGAIN, or 0 and the
@@ -243,7 +287,12 @@ func (s *netStream) peek() (int, error) {
 	return s.pn, s.perr
 }
 
-func (s *netStream) peekOnce(fd uintptr) { s.pn, s.perr = rawPeek(fd) }
+func (s *netStream) peekOnce(fd uintptr) {
+	s.pn, s.perr = rawPeek(fd)
+	if s.pn > 0 && rawHungUp(fd) {
+		s.pn = 0 // a TLS goodbye, or pipelined requests of somebody who has gone
+	}
+}
 
 func (s *netStream) closeWrite() error {
 	if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
@@ -259,10 +308,22 @@ func (s *netStream) close() {
 	}
 }
 
-func (s *netStream) abort() {
-	_ = s.tcp.SetLinger(0)
+// leave is the end of s without the end of its connection, which somebody else has taken over.
+func (s *netStream) leave() {
 	if s.closed.CompareAndSwap(false, true) {
 		s.w.remove(s)
-		_ = s.tcp.Close() // beneath TLS: a close_notify would make what was sent look complete
 	}
+}
+
+func (s *netStream) abort() {
+	if s.closed.CompareAndSwap(false, true) {
+		s.w.remove(s)
+		s.cut()
+	}
+}
+
+// cut resets the connection, beneath TLS: a close_notify would make what was sent look complete.
+func (s *netStream) cut() {
+	_ = s.tcp.SetLinger(0)
+	_ = s.tcp.Close()
 }

@@ -14,6 +14,7 @@ func (x *exchange) tunnel() balancer.Class {
 		x.res.Cause = "unasked_upgrade"
 		return balancer.OriginInvalid
 	}
+	x.joinUpload(true)
 	x.c.link.io.unwatch()
 	x.mayKeep, x.began, x.res.Upgraded, x.res.Status = false, true, true, 101
 	x.out = x.ans.AppendHead(x.out[:0], &wire.ResponseEdits{Ray: x.edits.Ray})

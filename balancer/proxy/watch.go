@@ -23,6 +23,7 @@ const never = int64(1<<63 - 1)
 type watcher struct {
 	mu      sync.Mutex
 	streams []*netStream
+	over    bool // every stream was cut, and so are new ones
 	hooks   []func(now int64) (next int64)
 	next    atomic.Int64 // when it wakes up, at the latest
 	wake    chan struct{}
@@ -48,6 +49,9 @@ func (w *watcher) add(s *netStream) {
 	w.mu.Lock()
 	s.index = len(w.streams)
 	w.streams = append(w.streams, s)
+	if w.over {
+		s.cut()
+	}
 	first := len(w.streams) == 1
 	w.mu.Unlock()
 	if first {
@@ -63,6 +67,16 @@ func (w *watcher) remove(s *netStream) {
 	w.streams[s.index] = last
 	w.streams[len(w.streams)-1] = nil
 	w.streams = w.streams[:len(w.streams)-1]
+}
+
+// cut ends all connections beneath those who use them; these will close the streams.
+func (w *watcher) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	for _, s := range w.streams {
+		s.cut()
+	}
 }
 
 // due asks to be awake at the given time.

@@ -143,6 +143,7 @@ func TestFailuresKeepTheLastAnswer(t *testing.T) {
 	s := &script{answer: good(time.Second, "192.0.2.1")}
 	inBubble(t, s, func(t *testing.T, r *Resolver) {
 		r.Prepare([]string{"A.test"})
+		synctest.Wait() // until OnChange has told of the first answer, too
 		s.told()
 		s.counted()
 		s.say(bad(silent))
