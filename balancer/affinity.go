@@ -169,8 +169,8 @@ type SessionOutcome struct {
 	terms  *affinity
 	key    uint64 // by header
 	origin uint64
-	now    time.Time
-	secure bool // the request came over TLS
+	now    int64 // Unix nanoseconds
+	secure bool  // the request came over TLS
 }
 
 // SetsCookie reports whether the answer carries a Set-Cookie.
@@ -185,7 +185,7 @@ func (o *SessionOutcome) AppendSetCookie(dst []byte) []byte {
 		return dst
 	}
 	a := o.terms
-	expires := o.now.Add(a.ttl)
+	expires := time.Unix(0, o.now).Add(a.ttl)
 	dst = append(dst, CookieName+"="...)
 	dst = a.sessions.sealer.AppendValue(dst, a.lb, o.origin, expires)
 	dst = append(dst, "; Path=/; Max-Age="...)

@@ -314,8 +314,8 @@ type routing struct {
 	affinity affinity
 
 	standard                 way
-	pops, countries, regions map[string]way // looked at by geo alone
-	members                  []int          // every pool named above, sorted: a session may stand in any of them
+	pops, countries, regions map[string]*way // looked at by geo alone
+	members                  []int           // every pool named above, sorted: a session may stand in any of them
 }
 
 // way is a list of pools and how to choose from it.
@@ -345,7 +345,7 @@ func newRouting(p *plan, s *settings) *routing {
 		r.members = append(r.members, r.fallback)
 	}
 	r.members = append(r.members, p.lists[r.standard.list]...)
-	for _, m := range []map[string]way{r.pops, r.countries, r.regions} {
+	for _, m := range []map[string]*way{r.pops, r.countries, r.regions} {
 		for _, w := range m {
 			r.members = append(r.members, p.lists[w.list]...)
 		}
@@ -358,13 +358,13 @@ func newRouting(p *plan, s *settings) *routing {
 // failover picks the first: what steers within a list of geo, and where a retry goes across pools.
 var failover = compilePicker(steering.Off, nil)
 
-func (p *plan) ways(lists map[string][]string) map[string]way {
+func (p *plan) ways(lists map[string][]string) map[string]*way {
 	if len(lists) == 0 {
 		return nil
 	}
-	ways := make(map[string]way, len(lists))
+	ways := make(map[string]*way, len(lists))
 	for name, ids := range lists {
-		ways[name] = way{list: p.find(ids), picker: failover}
+		ways[name] = &way{list: p.find(ids), picker: failover}
 	}
 	return ways
 }
@@ -403,9 +403,9 @@ func byWeight(policy string) bool {
 
 // way is the list for requests from a place: under geo the narrowest one that is mapped, served or not, and the standard
 // one where none is and under every other policy (behaviour G2).
-func (r *routing) way(place *config.Place) (way, listKind) {
+func (r *routing) way(place *config.Place) (*way, listKind) {
 	if r.policy != steering.Geo {
-		return r.standard, listDefault
+		return &r.standard, listDefault
 	}
 	if w, ok := r.pops[place.PoP]; ok {
 		return w, listPoP
@@ -416,7 +416,7 @@ func (r *routing) way(place *config.Place) (way, listKind) {
 	if w, ok := r.regions[place.Region]; ok {
 		return w, listRegion
 	}
-	return r.standard, listDefault
+	return &r.standard, listDefault
 }
 
 // has reports whether a session may stand in a pool.

@@ -9,11 +9,11 @@ const Yes Reason = 0
 
 // How an origin came to be chosen.
 const (
-	Steered    Reason = iota + 1 // by the steering of the load balancer and of the pool
-	Pinned                       // by the session the request carries
-	Retried                      // as the second attempt, after another origin of the pool could not be reached
-	LastResort                   // in the fallback pool, since no other pool took the request
-	RetriedAcross                // as the second attempt, in another pool, since the first one had no other origin
+	Steered       Reason = iota + 1 // by the steering of the load balancer and of the pool
+	Pinned                          // by the session the request carries
+	Retried                         // as the second attempt, after another origin of the pool could not be reached
+	LastResort                      // in the fallback pool, since no other pool took the request
+	RetriedAcross                   // as the second attempt, in another pool, since the first one had no other origin
 )
 
 // Whence the response to a request that no origin is asked for.

@@ -122,7 +122,7 @@ func (t *Trail) outcome(r *Request, origin uint64) SessionOutcome {
 	if a.kind == noAffinity || a.kind == byHeader && !t.session.keyed {
 		return SessionOutcome{}
 	}
-	o := SessionOutcome{Action: SessionSet, terms: a, key: t.session.key, origin: origin, now: r.Now, secure: r.Secure}
+	o := SessionOutcome{Action: SessionSet, terms: a, key: t.session.key, origin: origin, now: r.Now.UnixNano(), secure: r.Secure}
 	if t.session.stands && (origin == t.session.origin || !a.sticky) {
 		o.Action, o.origin = SessionKept, t.session.origin
 	}

@@ -51,7 +51,7 @@ func TestSessionsAgainstTheModel(t *testing.T) {
 					model = model[1:]
 				}
 				origin, ttl := rapid.Uint64().Draw(t, "origin"), time.Duration(rapid.IntRange(30, 60).Draw(t, "ttl"))*time.Second
-				s.keep(key, origin, now, ttl)
+				s.keep(key, origin, now.UnixNano(), ttl)
 				model = append(model, known{key, origin, now.Add(ttl)})
 			}
 			if s.Len() != len(model) {
@@ -67,7 +67,7 @@ func TestSessionsDoNotAllocate(t *testing.T) {
 	step := func() {
 		key++
 		s.find(key%500, at(0))
-		s.keep(key%500, key, at(0), time.Minute)
+		s.keep(key%500, key, at(0).UnixNano(), time.Minute)
 	}
 	for range 2000 {
 		step()
@@ -83,7 +83,7 @@ func BenchmarkSessionBytes(b *testing.B) {
 	for b.Loop() {
 		s := NewSessions(NewSealer(nil), 1<<20)
 		for key := range uint64(1 << 20) {
-			s.keep(key*0x9e3779b97f4a7c15, key, epoch, time.Minute)
+			s.keep(key*0x9e3779b97f4a7c15, key, epoch.UnixNano(), time.Minute)
 		}
 	}
 }

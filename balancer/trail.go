@@ -11,9 +11,21 @@ type Trail struct {
 	// Steps, nil in the proxy, records every step and every rejected candidate for explain.
 	Steps *Steps
 
+	state
+	shed []ShedPool
+
+	poolRoom, originRoom steering.Set // memory for sets of one's own
+
+	// What policies and conditions are given to look at. It lies here so that an interface can point to it for nothing.
+	live  poolLive
+	facts facts
+}
+
+// state is what is fresh in a fresh trail.
+type state struct {
 	lb       *LoadBalancer
 	route    *routing
-	way      way // the list of pools in question
+	way      *way // the list of pools in question
 	session  held
 	pool     *Pool // of the last attempt, with the origin's position in it
 	origin   int
@@ -22,17 +34,10 @@ type Trail struct {
 	pinned   bool // a session chose the last one
 	fallback bool
 	last     Class // how the last one ended
-	shed     []ShedPool
 	draws    [drawPurposes]uint64
 
 	open steering.Set // pools still in question: the snapshot's own set until one is passed over
 	own  bool         // open is not the snapshot's own set any more
-
-	poolRoom, originRoom steering.Set // memory for sets of one's own
-
-	// What policies and conditions are given to look at. It lies here so that an interface can point to it for nothing.
-	live  poolLive
-	facts facts
 }
 
 // The purposes of draws. Each has its own sequence of random bits, so that what one draw decides tells nothing about
@@ -46,7 +51,7 @@ const (
 
 // Reset makes t a fresh trail. It keeps Steps, emptied, as it is the caller who wants them.
 func (t *Trail) Reset() {
-	*t = Trail{Steps: t.Steps, shed: t.shed[:0], poolRoom: t.poolRoom, originRoom: t.originRoom}
+	t.state, t.shed = state{}, t.shed[:0]
 	t.Steps.reset()
 }
 
