@@ -70,6 +70,11 @@ var walls = []wall{
 		reason: "names are resolved apart from decisions, never per request",
 	},
 	{
+		room: "balancer/notify", may: []string{"config", "health"},
+		not:    []string{"log", "log/slog"},
+		reason: "notifications reach no further than an event and a webhook, report through callbacks, and hold up nobody",
+	},
+	{
 		room: "balancer/proxy", may: []string{"balancer", "config", "steering", fasthttp, zap, promlibs, xsys},
 		reason: "the only room that knows fasthttp; it asks balancer for every decision and makes none (of steering it takes the mixing of seeds)",
 	},
@@ -154,6 +159,8 @@ func TestWallsRefuse(t *testing.T) {
 		{"balancer", "net/netip", true},
 		{"balancer", "net", false},
 		{"balancer/resolve", "net", true},
+		{"balancer/notify", "net/http", true},
+		{"balancer/notify", module + "/balancer", false},
 		{"balancer/proxy", fasthttp, true},
 		{"balancer/proxy", module + "/balancer/proxy/wire", true},
 		{"balancer/proxy/wire", "net", false},
