@@ -32,6 +32,7 @@ type affinity struct {
 	secure   string
 	https    *bool // nil: whether the request came over TLS
 	lb       string
+	items    []string // session_affinity_attributes.headers
 	headers  []config.SessionHeader
 	all      bool // every header must be there
 	sessions *Sessions
@@ -54,7 +55,8 @@ func newAffinity(p *plan, s *settings) affinity {
 	if kind != byHeader {
 		return a
 	}
-	for _, item := range s.attributes.Headers {
+	a.items = s.attributes.Headers
+	for _, item := range a.items {
 		h, ok := config.ParseSessionHeader(item)
 		if !ok {
 			panic("BUG: " + item + " in session_affinity_attributes.headers passed validation")
@@ -79,6 +81,7 @@ func (a *affinity) digest(d *xxhash.Digest, fields Fields) (key uint64, ok bool)
 	found := 0
 	for i := range a.headers {
 		h := &a.headers[i]
+		text(d, a.items[i])
 		there := false
 		switch {
 		case h.Field != "":
