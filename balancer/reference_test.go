@@ -660,7 +660,7 @@ func (g generator) balancer() config.LoadBalancer {
 	l.RandomSteering = config.RandomSteering{DefaultWeight: pick[config.Weight](g, 0, 100, 100), PoolWeights: g.weights()}
 	l.AdaptiveRouting.FailoverAcrossPools = g.one(2)
 	a := &l.SessionAffinityAttributes
-	a.ZeroDowntimeFailover, a.DrainDuration = pick(g, "none", "temporary", "sticky"), time.Duration(g.IntN(3)*50)*time.Second
+	a.ZeroDowntimeFailover, a.DrainDuration = pick(g, "none", "temporary", "sticky"), time.Duration(g.IntN(3)*1000)*time.Second
 	a.Headers = []string{"x-user"}
 	for range g.IntN(4) {
 		l.Rules = append(l.Rules, g.rule())
