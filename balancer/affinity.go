@@ -168,6 +168,9 @@ func (a SessionAction) String() string { return [...]string{"none", "kept", "set
 // otherwise.
 type SessionOutcome struct {
 	Action SessionAction
+	// Before is what became of the session that the request came with: Yes, it stood; SessionAbsent, SessionInvalid or
+	// SessionExpired, there was none; otherwise what broke it.
+	Before Reason
 
 	terms  *affinity
 	key    uint64 // by header

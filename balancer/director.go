@@ -133,7 +133,8 @@ func (s *Snapshot) elsewhere(r *Request, t *Trail, place *config.Place) (pool *P
 	}
 	if i := failover.Pick(steering.Input{}, t.open); i != steering.None {
 		pool = s.pools[t.lb.plan.lists[t.way.list][i]]
-		return pool, pool.pick(r, t, place, pool.at(place).open)
+		origin = pool.pick(r, t, place, pool.at(place).open)
+		return pool, origin
 	}
 	if t.route.fallback == none {
 		return nil, none

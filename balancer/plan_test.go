@@ -52,7 +52,9 @@ func TestARuleOverridesThePools(t *testing.T) {
 // Behaviour U2, U4: by ascending priority; what several rules change accumulates field by field, and the last word on a
 // field counts; a disabled rule is none, one that terminates ends the evaluation, an empty condition is always true.
 func TestOverridesAccumulate(t *testing.T) {
-	always := func(priority int, o config.Overrides) config.Rule { return config.Rule{Priority: priority, Overrides: o} }
+	always := func(priority int, o config.Overrides) config.Rule {
+		return config.Rule{Priority: priority, Overrides: o}
+	}
 	b, c := config.Overrides{DefaultPools: []string{"B"}}, config.Overrides{DefaultPools: []string{"C"}}
 	f := config.Overrides{FallbackPool: "B"}
 	ending := func(r config.Rule) config.Rule { r.Terminates = true; return r }

@@ -67,18 +67,17 @@ type answer struct {
 
 // effective is a load balancer with the changes that pool sets and rules make for one request.
 type effective struct {
-	pools                  []string
-	pops, places, regions  map[string][]string // by data centre, country, region
-	fallback, policy       string
-	weight                 func(id string) int
-	weights                map[string]config.Weight
-	rest                   config.Weight
-	across                 bool
-	affinity, failover     string
-	ttl, drain             time.Duration
-	headers                []string
-	all                    bool
-	implied, sessionsWants bool
+	pools                 []string
+	pops, places, regions map[string][]string // by data centre, country, region
+	fallback, policy      string
+	weights               map[string]config.Weight
+	rest                  config.Weight
+	across                bool
+	affinity, failover    string
+	ttl, drain            time.Duration
+	headers               []string
+	all                   bool
+	implied               bool
 }
 
 func (m *reference) pool(id string) *config.Pool {
@@ -112,6 +111,12 @@ func (m *reference) eligible(p *config.Pool, place *config.Place) (list []int) {
 		}
 	}
 	return list
+}
+
+// split takes "pool/origin" apart.
+func split(name string) (pool string, origin int) {
+	pool, digit, _ := strings.Cut(name, "/")
+	return pool, int(digit[0] - '0')
 }
 
 func heavy(p *config.Pool, list []int) (some []int) {
@@ -442,12 +447,10 @@ func (m *reference) session(q *asked, e *effective, a *answer) bool {
 	var at remembered
 	switch e.affinity {
 	case "cookie", "ip_cookie":
-		pool, origin, ok := strings.Cut(q.cookie, "/")
-		if !ok {
+		if !strings.Contains(q.cookie, "/") {
 			return false
 		}
-		at.pool = pool
-		fmt.Sscan(origin, &at.origin)
+		at.pool, at.origin = split(q.cookie)
 	case "header":
 		if q.user == "" {
 			return false
@@ -559,9 +562,7 @@ func (m *reference) keep(q *asked, a *answer, chosen string) SessionAction {
 	}
 	if e.affinity == "header" {
 		r := &remembered{until: q.now.Add(e.ttl)}
-		pool, origin, _ := strings.Cut(chosen, "/")
-		r.pool = pool
-		fmt.Sscan(origin, &r.origin)
+		r.pool, r.origin = split(chosen)
 		m.sessions[a.key] = r
 	}
 	return action
@@ -920,14 +921,14 @@ func (w *world) compare(g generator, m *reference, now float64, when string, see
 func (w *world) cookie(g generator, q *asked, f fields) {
 	p := w.snapshot.pools[g.IntN(len(w.snapshot.pools))]
 	var value []byte
-	switch n := len(p.Origins); {
-	case g.one(3):
+	switch what, n := g.IntN(8), len(p.Origins); {
+	case what < 2:
 		return
-	case g.one(8):
+	case what == 2:
 		q.cookie, value = "forged", []byte("forged")
 	case n == 0:
 		return
-	case g.one(8):
+	case what == 3:
 		q.cookie, value = "expired", w.sessions.sealer.AppendValue(nil, "lb", p.Origins[0].Live.ID, q.now)
 	default:
 		i := g.IntN(n)

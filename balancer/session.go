@@ -18,6 +18,7 @@ type Session struct {
 // held is what a trail knows of its request's session.
 type held struct {
 	stands bool   // it chose the first attempt
+	why    Reason // why it did not
 	origin uint64 // Origin.ID it is pinned to
 	keyed  bool   // by header: the request carries enough for a session
 	key    uint64
@@ -38,6 +39,7 @@ func (s *Snapshot) pinned(r *Request, t *Trail, place *config.Place) (pool *Pool
 		t.pass(s.candidate(t, pool), pool, why)
 	}
 	t.Steps.session(t.lb, pool, origin, why)
+	t.session.why = why
 	if why != Yes {
 		return nil, none
 	}
@@ -122,7 +124,10 @@ func (t *Trail) outcome(r *Request, origin uint64) SessionOutcome {
 	if a.kind == noAffinity || a.kind == byHeader && !t.session.keyed {
 		return SessionOutcome{}
 	}
-	o := SessionOutcome{Action: SessionSet, terms: a, key: t.session.key, origin: origin, now: r.Now.UnixNano(), secure: r.Secure}
+	o := SessionOutcome{
+		Action: SessionSet, Before: t.session.why,
+		terms: a, key: t.session.key, origin: origin, now: r.Now.UnixNano(), secure: r.Secure,
+	}
 	if t.session.stands && (origin == t.session.origin || !a.sticky) {
 		o.Action, o.origin = SessionKept, t.session.origin
 	}

@@ -148,7 +148,8 @@ func (o *opening) at(place *config.Place, room steering.Set) (set steering.Set, 
 	if local == nil && regional == nil {
 		return o.open, false
 	}
-	set = append(room[:0], o.open...)
+	set = room[:0]
+	set = append(set, o.open...)
 	for _, differ := range [...]steering.Set{local, regional} { // no pool is in both: it has one kind of places
 		for w := range differ {
 			set[w] ^= differ[w]
