@@ -19,13 +19,14 @@ const module = "github.com/weirlb/weir"
 
 // Third-party modules, by the name the walls use.
 const (
-	xxhash   = "github.com/cespare/xxhash/v2"
-	jsonv2   = "github.com/go-json-experiment/json"
-	fasthttp = "github.com/valyala/fasthttp"
-	zap      = "go.uber.org/zap"
-	promlibs = "github.com/prometheus"
-	xnet     = "golang.org/x/net"
-	xsys     = "golang.org/x/sys"
+	xxhash    = "github.com/cespare/xxhash/v2"
+	jsonv2    = "github.com/go-json-experiment/json"
+	fasthttp  = "github.com/valyala/fasthttp"
+	maxminddb = "github.com/oschwald/maxminddb-golang/v2"
+	zap       = "go.uber.org/zap"
+	promlibs  = "github.com/prometheus"
+	xnet      = "golang.org/x/net"
+	xsys      = "golang.org/x/sys"
 )
 
 // A wall says what the packages of one room may import beside the standard library. Tests may reach further: they
@@ -68,6 +69,11 @@ var walls = []wall{
 	{
 		room: "balancer/resolve", may: []string{"config", xnet},
 		reason: "names are resolved apart from decisions, never per request",
+	},
+	{
+		room: "balancer/geoip", may: []string{maxminddb},
+		not:    []string{"net", "net/http", "log", "log/slog"},
+		reason: "the only room that knows the format of GeoIP databases; it reads a file and answers for an address",
 	},
 	{
 		room: "balancer/notify", may: []string{"config", "health"},

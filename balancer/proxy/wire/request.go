@@ -32,6 +32,7 @@ type Request struct {
 	KeepAlive   bool // the client means to keep the connection
 	Expect100   bool // the client waits for 100 (Continue) before it sends the body
 	Upgrade     bool // an upgrade is asked for that can be passed on (see Edits.Upgrade)
+	Staging     bool // there are Weir-* fields, which are addressed to us
 	MaxForwards int  // of OPTIONS and TRACE; 0: answer, do not forward; -1: no limit
 
 	minor    byte // minor version as received, for Via
@@ -82,6 +83,7 @@ func (r *Request) Parse(head []byte, lim Limits) Cause {
 	r.KeepAlive = o.persistent(r.Version)
 	// RFC 9110 §7.8 and §10.1.1: Upgrade and Expect are ignored in HTTP/1.0.
 	r.Upgrade = o.upgrade && r.Version >= 11 && seen.has(idUpgrade) && r.upgrades()
+	r.Staging = seen.has(idWeir)
 	r.Expect100 = seen.has(idExpect) && r.Version >= 11 && r.HasBody() && r.expectsContinue()
 	return r.traceAndOptions(seen)
 }
