@@ -4,23 +4,25 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"sync/atomic"
 	"time"
 )
 
 // CookieName is the cookie that carries a session.
 const CookieName = "__cflb"
 
-// Sealer makes the values of session cookies, and reads its own ones again (behaviour N1, N9). It is immutable and safe
-// for concurrent use.
+// Sealer makes the values of session cookies, and reads its own ones again (behaviour N1, N9). It is safe for concurrent
+// use.
 //
 //	value   = base58(payload, tag), 39 characters
 //	payload = expiry, Unix seconds (4 bytes, big-endian); Origin.ID of the origin (8 bytes, big-endian)
 //	tag     = HMAC-SHA256(key, load balancer's id, payload), its first 16 bytes
 //
 // A value says nothing of addresses, is good for one load balancer only, and cannot be made or changed without the key.
-type Sealer struct {
-	inner, outer [sha256.BlockSize]byte // the key, padded as HMAC has it (RFC 2104)
-}
+type Sealer struct{ key atomic.Pointer[sealerKey] }
+
+// sealerKey is a key, padded as HMAC has it (RFC 2104).
+type sealerKey struct{ inner, outer [sha256.BlockSize]byte }
 
 // The parts of a value.
 const (
@@ -33,18 +35,25 @@ const (
 // NewSealer returns the sealer of a key, which should be 32 random bytes. Instances with one key read each other's
 // cookies.
 func NewSealer(key []byte) *Sealer {
+	s := &Sealer{}
+	s.Rekey(key)
+	return s
+}
+
+// Rekey changes the key. Cookies made with the one before are none of ours from now on.
+func (s *Sealer) Rekey(key []byte) {
 	if len(key) > sha256.BlockSize {
 		sum := sha256.Sum256(key)
 		key = sum[:]
 	}
-	s := &Sealer{}
-	copy(s.inner[:], key)
-	copy(s.outer[:], key)
-	for i := range s.inner {
-		s.inner[i] ^= 0x36
-		s.outer[i] ^= 0x5c
+	k := &sealerKey{}
+	copy(k.inner[:], key)
+	copy(k.outer[:], key)
+	for i := range k.inner {
+		k.inner[i] ^= 0x36
+		k.outer[i] ^= 0x5c
 	}
-	return s
+	s.key.Store(k)
 }
 
 // AppendValue appends the value of a cookie that pins a client of a load balancer to an origin until some time.
@@ -77,11 +86,12 @@ func (s *Sealer) Open(value []byte, lb string, now time.Time) (origin uint64, wh
 // tag is written out, as hmac.New allocates. The payload comes last and has one length, so that no two pairs of load
 // balancer and payload are one text.
 func (s *Sealer) tag(lb string, payload []byte) (tag [tagSize]byte) {
+	key := s.key.Load()
 	var room [4 * sha256.BlockSize]byte
-	text := append(room[:0], s.inner[:]...)
+	text := append(room[:0], key.inner[:]...)
 	text = append(text, lb...)
 	sum := sha256.Sum256(append(text, payload...))
-	text = append(room[:0], s.outer[:]...)
+	text = append(room[:0], key.outer[:]...)
 	sum = sha256.Sum256(append(text, sum[:]...))
 	return [tagSize]byte(sum[:])
 }

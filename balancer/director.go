@@ -56,7 +56,7 @@ func (s *Snapshot) Direct(r *Request, t *Trail) Decision {
 	if pool, origin := s.pinned(r, t, place); origin != none {
 		return t.choose(r, Pinned, pool, origin)
 	}
-	t.Steps.pools(s, r, t, place)
+	t.Steps.pools(s, t, place)
 	for {
 		i := t.way.picker.Pick(t.input(r, place), t.open)
 		if i == steering.None {
@@ -153,7 +153,7 @@ func (s *Snapshot) elsewhere(r *Request, t *Trail, place *config.Place) (pool *P
 func (p *Pool) pick(r *Request, t *Trail, place *config.Place, origins steering.Set) int {
 	picker, _ := p.pickers(t)
 	in := p.input(r, t)
-	t.Steps.origins(p, place, picker, in, origins)
+	t.Steps.origins(p, t, place, picker, in, origins)
 	return picker.Pick(in, origins)
 }
 
@@ -167,7 +167,7 @@ func (p *Pool) pickLast(r *Request, t *Trail, place *config.Place, origins steer
 		picker = level
 		i = level.Pick(in, origins)
 	}
-	t.Steps.origins(p, place, picker, in, origins)
+	t.Steps.origins(p, t, place, picker, in, origins)
 	return i
 }
 

@@ -52,6 +52,8 @@ type Step struct {
 	PoolSet *config.PoolSet // at StagePoolSet
 	Rule    *config.Rule    // at StageRule
 	List    string          // at StageList: default_pools, or whose list it is, as in "pop_pools SJC"
+	Policy  string          // at StageList and StageOrigin: the steering that chooses
+	Last    bool            // at StagePool: the pool is asked as the last resort
 
 	// At StagePool and StageOrigin: what there was to choose by.
 	Judge    string           // whose verdict counts: a data centre or a region; "" for the global one
@@ -106,7 +108,7 @@ func (s *Steps) rule(lb *LoadBalancer, c *config.Rule, matched bool) {
 	}
 }
 
-func (s *Steps) list(lb *LoadBalancer, kind listKind, place *config.Place) {
+func (s *Steps) list(lb *LoadBalancer, kind listKind, policy string, place *config.Place) {
 	if s == nil {
 		return
 	}
@@ -114,7 +116,7 @@ func (s *Steps) list(lb *LoadBalancer, kind listKind, place *config.Place) {
 		listDefault: "default_pools", listPoP: "pop_pools " + place.PoP, listCountry: "country_pools " + place.Country,
 		listRegion: "region_pools " + place.Region,
 	}[kind]
-	s.add(Step{Stage: StageList, LB: lb, List: name})
+	s.add(Step{Stage: StageList, LB: lb, List: name, Policy: policy})
 }
 
 func (s *Steps) session(lb *LoadBalancer, p *Pool, origin int, why Reason) {
@@ -155,13 +157,13 @@ func (s *Steps) probabilities(picker steering.Picker, in steering.Input, ok stee
 }
 
 // pools records every candidate pool as it stands before any of them is asked.
-func (s *Steps) pools(of *Snapshot, r *Request, t *Trail, place *config.Place) {
+func (s *Steps) pools(of *Snapshot, t *Trail, place *config.Place) {
 	if s == nil {
 		return
 	}
 	list := t.lb.plan.lists[t.way.list]
 	here := steering.Place{Lat: place.Latitude, Lon: place.Longitude, Located: place.Located()}
-	shares := s.probabilities(t.way.picker, steering.Input{Live: &t.live, Place: here, Key: r.Seed}, t.open, len(list))
+	shares := s.probabilities(t.way.picker, steering.Input{Live: &t.live, Place: here}, t.open, len(list))
 	for i, at := range list {
 		step := t.look(of.pools[at], place)
 		step.Load, step.Share, step.Weight = t.live.Load(i), shares[i], t.way.weight(i)
@@ -177,7 +179,7 @@ func (s *Steps) fallback(t *Trail, pool *Pool, place *config.Place) {
 		return
 	}
 	step := t.look(pool, place)
-	step.Load, step.Distance, step.Share = pool.load.Outstanding(), -1, 1
+	step.Load, step.Distance, step.Share, step.Weight, step.Last = pool.load.Outstanding(), -1, 1, steering.MaxWeight, true
 	s.add(step)
 }
 
@@ -195,16 +197,20 @@ func distance(c *config.Pool, from steering.Place) int {
 }
 
 // origins records every origin of a pool; those in ok are the ones the policy may choose from.
-func (s *Steps) origins(p *Pool, place *config.Place, picker steering.Picker, in steering.Input, ok steering.Set) {
+func (s *Steps) origins(p *Pool, t *Trail, place *config.Place, picker steering.Picker, in steering.Input, ok steering.Set) {
 	if s == nil {
 		return
 	}
 	judge := p.health.judge(place)
+	policy := p.plan.policy
+	if t.route.affinity.kind == byAddress {
+		policy = steering.Hash
+	}
 	shares := s.probabilities(picker, in, ok, len(p.Origins))
 	for i := range p.Origins {
 		o := &p.Origins[i]
 		step := Step{
-			Stage: StageOrigin, Pool: p, Origin: o, Reason: p.explain(i, judge, ok), Judge: judge,
+			Stage: StageOrigin, Pool: p, Origin: o, Reason: p.explain(i, judge, ok), Policy: policy, Judge: judge,
 			Status: p.health.status(i, judge), Weight: p.plan.targets[i].Weight, Load: o.Live.Outstanding(), Share: shares[i],
 			Distance: -1,
 		}

@@ -87,7 +87,7 @@ func (t *Trail) begin(s *Snapshot, route *routing, place *config.Place) {
 		pools: s.pools, list: t.lb.plan.lists[t.way.list], place: place,
 		connections: route.policy == steering.LeastConnections,
 	}
-	t.Steps.list(t.lb, kind, place)
+	t.Steps.list(t.lb, kind, route.policy, place)
 }
 
 // input is what the steering between pools may know. Sessions by ip_cookie begin in a pool that follows from the client's
