@@ -606,3 +606,46 @@ func BenchmarkDirectSession(b *testing.B) {
 		})
 	}
 }
+
+// A day of one load balancer, in virtual time: a browser that asks every minute, by cookie (ttl 23 h), with an origin that
+// is drained, one that fails and one that refuses on the way (behaviour N1, N5, N6, N7).
+func TestADayOfASession(t *testing.T) {
+	l := affine(lb("B", "A", "B"), "cookie", 82800)
+	l.SessionAffinityAttributes.DrainDuration, l.SessionAffinityAttributes.ZeroDowntimeFailover = time.Hour, "sticky"
+	w := newWorld(t, l, pool("A", 2), pool("B", 1))
+	b := w.begin("A/o1")
+	var days strings.Builder
+	last := ""
+	for minute := 1; minute <= 48*60; minute++ {
+		var refuse []string
+		switch minute {
+		case 2 * 60: // A/o1 is taken out, and has an hour
+			w.reload(func(c *config.Config) {
+				c.Pools[0].Origins[0].Enabled, c.Pools[0].Origins[0].DisabledAt.Time = false, at(2*3600)
+			})
+		case 4 * 60: // A is down, for ten minutes
+			w.believe("A", "UD")
+		case 4*60 + 10:
+			w.believe("A", "UU")
+		case 5 * 60: // B refuses once; it has no other origin
+			refuse = []string{"B/o1"}
+		}
+		if got := b.ask(float64(minute)*60, refuse...); got != last {
+			fmt.Fprintf(&days, "%02d:%02d %s\n", minute/60, minute%60, got)
+			last = got
+		}
+	}
+	const want = `00:01 A/o1 session
+03:00 A/o2 steered set
+03:01 A/o2 session
+04:00 B/o1 steered set
+04:01 B/o1 session
+05:00 521
+05:01 B/o1 session
+27:00 A/o2 steered set
+27:01 A/o2 session
+`
+	if days.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", days.String(), want)
+	}
+}

@@ -11,11 +11,17 @@
 //
 // A decision goes through these steps, each of which can say why not with a Reason:
 //
-//	host ─► load balancer ─► session ─► pools in the order of steering ─► fallback pool ─► refusal
-//	                                     serves? sheds? ─► origin steering
+//	host ─► load balancer ─► pool set ─► rules ─► session ─► list of pools ─► fallback pool ─► refusal
+//	                           │           │         stands?    by place; steering,
+//	                           └───────────┴─► fixed response   serves? sheds? ─► origin steering
+//
+// A load balancer is compiled once for each combination of pool set and rules that requests meet (plan, variant, routing);
+// health changes who is eligible and compiles nothing. Where health_sources or data centres judge for themselves, a
+// place sees pools its own way (view, opening). Sessions by cookie are carried by clients and cost nothing here; sessions
+// by header are kept in a bounded table beside the snapshots, at about 70 bytes each (Sessions).
 //
 // Direct neither allocates nor waits; it knows no clock, no dice, no HTTP library. Everything it decides by is in the
-// Snapshot, in the loads of the living Origins and in its arguments, so that the same call explains, simulates and
+// Snapshot, in the loads of the living Origins, in the sessions and in its arguments, so that the same call explains, simulates and
 // replays what it decided.
 //
 // Between snapshots only the counters of living Origins change. They belong to the identity of an origin, not to its

@@ -2,7 +2,9 @@ package balancer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -465,8 +467,116 @@ func TestFailoverAcrossPools(t *testing.T) {
 	}
 }
 
+// Requests that meet a combination of rules for the first time may do so at once, while the snapshot is replaced.
+func TestPlansServeManyAtOnce(t *testing.T) {
+	l := headers(affine(lb("F", "A", "B"), "header", 60), false, "x-user")
+	for i, letter := range []string{"/a", "/b", "/c", "/d"} {
+		l.Rules = append(l.Rules, on(i, letter, config.Overrides{DefaultPools: []string{"A", "B"}[i%2 : i%2+1]}))
+	}
+	l.Rules = append(l.Rules, config.Rule{Priority: 9, Condition: `http.request.uri.path contains "/e"`, Overrides: config.Overrides{SessionAffinity: "ip_cookie"}})
+	w := newWorld(t, l, pool("A", 3), pool("B", 3), pool("F", 3))
+	writer := NewWriter(WriterOptions{Registry: w.registry, Health: w.table, Sessions: w.sessions})
+	writer.SetConfig(w.config)
+	var group sync.WaitGroup
+	for n := range uint64(8) {
+		group.Go(func() {
+			trail := Trail{}
+			for k := range uint64(500) {
+				var target strings.Builder
+				for i := range 5 {
+					if k>>i&1 == 1 {
+						fmt.Fprintf(&target, "/%c", 'a'+i)
+					}
+				}
+				r := path(n<<32|k, target.String())
+				r.Now, r.Fields = at(float64(k)), fields{"x-user": {fmt.Sprint(k % 7)}}
+				trail.Reset()
+				s := writer.Current()
+				d := s.Direct(r, &trail)
+				if d.Kind != ToOrigin {
+					t.Errorf("%s: %v", target.String(), d.Reason)
+					return
+				}
+				d.Origin.Live.BeginRequest(int(n % 2))
+				d.Session.Remember()
+				d.Session.AppendSetCookie(nil)
+				d.Origin.Live.EndRequest(int(n % 2))
+			}
+		})
+	}
+	for range 20 {
+		writer.SetConfig(w.config)
+	}
+	group.Wait()
+	writer.Close()
+	if err := w.registry.Quiet(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The record tells of pool sets, rules, lists and shedding too (behaviour X1).
+func TestStepsOfAPlan(t *testing.T) {
+	l := steer(affine(lb("F", "A"), "cookie", 1800), "geo")
+	l.RegionPools = map[string][]string{"WEU": {"B", "C"}}
+	l.PoolSets = []config.PoolSet{{Name: "west", Match: config.Match{Topology: config.Topology{Regions: []string{"WNAM"}}}, Overrides: config.PoolSetOverrides{Pools: []string{"A"}}}}
+	l = ruled(l, config.Rule{Name: "yes", Priority: 1, Overrides: config.Overrides{FallbackPool: "A"}}, on(2, "/no", config.Overrides{}))
+	w := newWorld(t, l, pool("A", 1), shed(pool("B", 1), 100, "hash"), pool("C", 1), pool("F", 1))
+	trail := Trail{Steps: &Steps{}}
+	r := path(1, "/")
+	r.Place = &fra
+	w.snapshot.Direct(r, &trail)
+	const want = `pool_set west not_matched
+rule yes yes
+rule on /no not_matched
+list region_pools WEU
+session session_absent
+pool B yes
+pool C yes
+shed B pool_shed
+origin C/o1 yes
+decision C/o1 steered
+`
+	if got := told(trail.Steps); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	i := slices.IndexFunc(trail.Steps.List, func(s Step) bool { return s.Stage == StageShed })
+	if s := trail.Steps.List[i]; s.Percent != 100 || s.Roll < 0 || s.Roll >= 100 || s.Session {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What is told of probabilities is what happens: weights, loads and an outage.
+func TestStepsTellShares(t *testing.T) {
+	l := steer(lb("A", "A", "B", "C"), "least_outstanding_requests")
+	l.RandomSteering.PoolWeights = map[string]config.Weight{"A": 40, "B": 60}
+	w := newWorld(t, l, weigh(pool("A", 3), 25, 25, 50), pool("B", 1), pool("C", 1))
+	w.believe("A", "UDU")
+	w.believe("C", "D")
+	w.load("A", 0, 3)
+	trail := Trail{Steps: &Steps{}}
+	for seed := uint64(0); ; seed++ {
+		trail.Reset()
+		if d := w.snapshot.Direct(request(seed), &trail); d.Pool.Config.ID == "A" {
+			break
+		}
+	}
+	var got []string
+	for _, s := range trail.Steps.List {
+		if s.Stage == StagePool || s.Stage == StageOrigin {
+			got = append(got, fmt.Sprintf("%d×%d→%.4f", s.Weight, s.Load, s.Share))
+		}
+	}
+	want := "40×3→0.1429 60×0→0.8571 100×0→0.0000 25×3→0.3333 25×0→0.0000 50×0→0.6667"
+	if strings.Join(got, " ") != want {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, " "), want)
+	}
+}
+
 // What retries, rules and sets cost: nothing, once they have been met.
 func TestPlansDoNotAllocate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector, under which the short tests run, empties the pools of package rules at random")
+	}
 	l := ruled(steer(lb("F", "A", "B"), "random"),
 		on(0, "/a", config.Overrides{FallbackPool: "B"}),
 		on(1, "/b", config.Overrides{Pools: []string{"B", "A"}, PoolWeights: map[string]config.Weight{"A": 1}}),
