@@ -18,5 +18,5 @@
 //   - Secrets, and what follows the host in a webhook's URL, are in no error and in no report. Certificates are verified,
 //     and redirects are not followed.
 //
-// docs/behaviour.md has the rules, W1 to W8, that comments cite.
+// docs/behaviour.md has the rules, W1 to W7, that comments cite.
 package notify

@@ -179,7 +179,7 @@ func (n *Notifier) takePool(e *health.Event, p *config.Pool) (dropped []Report) 
 	if e.Pool.State == health.PoolUnknown {
 		return nil // nothing is known of it any more: that is no news
 	}
-	if _, ill := n.ill[subject{pool: p.ID}]; !ill && premature(e) {
+	if premature(e) {
 		n.hold(e, p.ID)
 		return nil
 	}
