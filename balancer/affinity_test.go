@@ -297,6 +297,13 @@ func TestSessionKeys(t *testing.T) {
 			t.Errorf("%s, all %v, of %v: %d sessions", c.items, c.all, c.fields, w.sessions.Len())
 		}
 	}
+	// The same value of another field is another session.
+	other := newWorld(t, headers(affine(lb("A", "A"), "header", 60), false, "x-user"), pool("A", 1))
+	c := other.browser(1)
+	c.header = fields{"x-user": {"1"}, "x-tenant": {"1"}}
+	c.ask(0)
+	other.reload(func(c *config.Config) { c.LoadBalancers[0] = headers(c.LoadBalancers[0], false, "x-tenant") })
+	c.expect(1, "A/o1 steered")
 	// A cookie that is not named does not count.
 	w := newWorld(t, headers(affine(lb("A", "A"), "header", 60), false, "cookie:a"), pool("A", 50))
 	b := w.browser(1)

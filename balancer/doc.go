@@ -21,8 +21,8 @@
 // by header are kept in a bounded table beside the snapshots, at about 70 bytes each (Sessions).
 //
 // Direct neither allocates nor waits; it knows no clock, no dice, no HTTP library. Everything it decides by is in the
-// Snapshot, in the loads of the living Origins, in the sessions and in its arguments, so that the same call explains, simulates and
-// replays what it decided.
+// Snapshot, in the loads of the living Origins, in the sessions and in its arguments, so that the same call explains,
+// simulates and replays what it decided.
 //
 // Between snapshots only the counters of living Origins change. They belong to the identity of an origin, not to its
 // settings, and outlive reloads: see Registry. The rules are those of docs/behaviour.md, cited by their numbers.

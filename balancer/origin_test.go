@@ -143,6 +143,23 @@ func TestTheRegistryForgets(t *testing.T) {
 	if g.Origin(named(0)) != held {
 		t.Error("the one that is held was forgotten")
 	}
+	kept := g.Pool("kept")
+	g.Pool("dropped")
+	known := func() int {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.pools)
+	}
+	for end := time.Now().Add(20 * time.Second); known() > 2; { // the one that is held, and that of the origin held
+		if time.Now().After(end) {
+			t.Fatalf("%d pools are still known", known())
+		}
+		runtime.GC()
+	}
+	if g.Pool("kept") != kept || g.Pool(held.Identity.Pool) != held.pool {
+		t.Error("a pool that is held was forgotten")
+	}
+	runtime.KeepAlive(held)
 }
 
 // Conservation: whatever goes on at once, the sum is what is in flight, and at the end nothing is.
