@@ -7,10 +7,11 @@ import (
 	"github.com/weirlb/weir/steering"
 )
 
-// edit prepares what the origin is told beyond the client's own bytes.
-func (x *exchange) edit(peer netip.Addr) {
+// edit prepares what the origin is told beyond the client's own bytes. The ray goes by a seed of ours, also where
+// Weir-Seed gives the draws another one: no two requests share it.
+func (x *exchange) edit(peer netip.Addr, country string, seed uint64) {
 	e := &x.edits
-	*e = wire.Edits{Proto: "http", Upgrade: x.head.Upgrade}
+	*e = wire.Edits{Proto: "http", Upgrade: x.head.Upgrade, Country: country}
 	if x.c.secure {
 		e.Proto = "https"
 	}
@@ -18,12 +19,8 @@ func (x *exchange) edit(peer netip.Addr) {
 	client := len(x.text)
 	x.text = peer.AppendTo(x.text)
 	both := len(x.text)
-	x.text = appendRay(x.text, x.req.Seed, x.set.place.PoP)
+	x.text = appendRay(x.text, seed, x.res.Place.PoP)
 	e.ClientIP, e.PeerIP, e.Ray = x.text[:client], x.text[client:both], x.text[both:]
-	e.Country = x.set.place.Country
-	if c := x.head.Get("CF-IPCountry"); isCountry(c) && x.trusts(peer) {
-		e.Country = countryText(c)
-	}
 	x.res.Ray = e.Ray
 }
 

@@ -106,7 +106,7 @@ func TestHeadOfTheOrigin(t *testing.T) {
 		},
 		{
 			"what only we may say is replaced",
-			"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: gopher\r\nCF-Visitor: x\r\nCF-Ray: x\r\nWeir-Pop: LHR\r\nX-Real-IP: 1.2.3.4\r\n\r\n",
+			"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: gopher\r\nCF-Visitor: x\r\nCF-Ray: x\r\nWeir-Anything: LHR\r\nX-Real-IP: 1.2.3.4\r\n\r\n",
 			"GET / HTTP/1.1\r\nHost: a\r\n" + told(""),
 		},
 		{

@@ -28,6 +28,7 @@ type Metrics struct {
 
 	generation atomic.Pointer[generation]
 	rare       rareCounts
+	sessions   []sessionRow
 
 	mu    sync.Mutex // guards the maps; not taken by Observe in the steady state
 	ways  map[wayKey]*way
@@ -72,7 +73,9 @@ const codeClasses = 6
 var codeClassNames = [codeClasses]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
 // chosen are the reasons why an origin is chosen, by position in wayRow.reasons.
-var chosen = [...]balancer.Reason{balancer.Steered, balancer.Pinned, balancer.Retried, balancer.LastResort}
+var chosen = [...]balancer.Reason{
+	balancer.Steered, balancer.Pinned, balancer.Retried, balancer.LastResort, balancer.RetriedAcross,
+}
 
 // poolSeries is what is counted per pool.
 type poolSeries struct {
@@ -101,11 +104,18 @@ type histogramRow struct {
 	_      [(128 - 8*(len(buckets)+2)%128) % 128]byte
 }
 
+// sessionRow counts what became of sessions, one writer's share.
+type sessionRow struct {
+	results [sessionResults]atomic.Uint64
+	_       [(128 - 8*sessionResults%128) % 128]byte
+}
+
 // rareCounts are of what is not an ordinary exchange; one row is enough for them.
 type rareCounts struct {
 	retries   [256]atomic.Uint64 // by balancer.Class
 	errors    [256]atomic.Uint64 // by balancer.Class
 	refused   [256]atomic.Uint64 // by balancer.Reason
+	fixed     [256]atomic.Uint64 // by balancer.Reason
 	fallback  [256]atomic.Uint64 // by balancer.Reason
 	redials   atomic.Uint64
 	malformed map[string]*atomic.Uint64 // by cause; made once
@@ -116,7 +126,9 @@ func NewMetrics(rows int) *Metrics {
 	if rows < 1 {
 		panic("BUG: metrics need at least one row of counters, not " + strconv.Itoa(rows))
 	}
-	m := &Metrics{rows: uint64(rows), ways: map[wayKey]*way{}, pools: map[string]*poolSeries{}}
+	m := &Metrics{
+		rows: uint64(rows), ways: map[wayKey]*way{}, pools: map[string]*poolSeries{}, sessions: make([]sessionRow, rows),
+	}
 	m.rare.malformed = map[string]*atomic.Uint64{}
 	for _, c := range wire.Causes() {
 		m.rare.malformed[c.String()] = new(atomic.Uint64)
@@ -171,6 +183,9 @@ func (m *Metrics) Observe(o *Outcome) {
 	for i := range o.Shed {
 		m.observeShed(o, &o.Shed[i], row)
 	}
+	if o.Session != NoSession {
+		m.sessions[row].results[o.Session].Add(1)
+	}
 	w := m.find(o)
 	if w == nil {
 		return // of an object that a reload has taken away since
@@ -217,6 +232,9 @@ func (m *Metrics) observeRare(o *Outcome) {
 	}
 	if d.Kind == balancer.Refused && decided(d) {
 		m.rare.refused[d.Reason].Add(1)
+	}
+	if d.Kind == balancer.FixedReply {
+		m.rare.fixed[d.Reason].Add(1)
 	}
 	if d.Fallback {
 		m.rare.fallback[d.Reason].Add(1)
@@ -369,6 +387,8 @@ var (
 	retriesDesc   = describe("retries_total", "Second attempts, by how the first one failed.", "reason")
 	redialsDesc   = describe("redials_total", "Kept connections that turned out to be closed, and were dialled anew.")
 	refusedDesc   = describe("refused_total", "Requests that no origin was chosen for, by the reason.", "reason")
+	fixedDesc     = describe("fixed_responses_total", "Requests answered with a fixed response, by what says so.", "reason")
+	affinityDesc  = describe("affinity_total", "Exchanges with a session, by what became of it.", "outcome")
 	fallbackDesc  = describe("fallback_total", "Requests that came down to the fallback pool, by what was decided there.", "reason")
 	shedDesc      = describe("shed_total", "Times that a pool's load shedding turned a request away.", "pool", "policy", "kind")
 	malformedDesc = describe("malformed_total", "Malformed messages, by cause.", "cause")
@@ -385,7 +405,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsDesc, decisionsDesc, durationDesc, firstByteDesc, cutDesc, goneDesc, upgradedDesc, errorsDesc, retriesDesc,
-		redialsDesc, refusedDesc, fallbackDesc, shedDesc, malformedDesc, overloadDesc, panicsDesc, clientsDesc,
+		redialsDesc, refusedDesc, fixedDesc, affinityDesc, fallbackDesc, shedDesc, malformedDesc, overloadDesc, panicsDesc, clientsDesc,
 	} {
 		to <- d
 	}
@@ -484,12 +504,22 @@ func (m *Metrics) collectRare(to chan<- prometheus.Metric) {
 	}
 	for _, r := range balancer.Reasons() {
 		counterIf(to, refusedDesc, &m.rare.refused[r.Reason], r.Token)
+		counterIf(to, fixedDesc, &m.rare.fixed[r.Reason], r.Token)
 		counterIf(to, fallbackDesc, &m.rare.fallback[r.Reason], r.Token)
 	}
 	for cause, n := range m.rare.malformed {
 		counterIf(to, malformedDesc, n, cause)
 	}
 	counter(to, redialsDesc, m.rare.redials.Load())
+	for r := NoSession + 1; r < sessionResults; r++ {
+		n := uint64(0)
+		for i := range m.sessions {
+			n += m.sessions[i].results[r].Load()
+		}
+		if n > 0 {
+			counter(to, affinityDesc, n, r.String())
+		}
+	}
 }
 
 func counterIf(to chan<- prometheus.Metric, desc *prometheus.Desc, n *atomic.Uint64, label string) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirlb/weir/balancer"
+	"github.com/weirlb/weir/config"
 )
 
 // Outcome is what became of one exchange: metrics and the access log are made from it and from nothing else. It is
@@ -31,6 +32,8 @@ type Outcome struct {
 	Decision balancer.Decision   // the last one
 	Shed     []balancer.ShedPool // the pools that turned the request away
 	Row      int                 // of counters, of the flow that served it
+	Place    config.Place        // where the request was handled, with its client's country
+	Session  SessionResult
 	Seed     uint64
 	Revision uint64
 	Tries    int            // attempts at origins

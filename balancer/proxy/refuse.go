@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirlb/weir/balancer"
 	"github.com/weirlb/weir/balancer/proxy/wire"
+	"github.com/weirlb/weir/config"
 )
 
 // overload is what a connection gets that there is no room for.
@@ -51,23 +52,61 @@ func (x *exchange) say(status int, reason string) (keep bool) {
 	if status == 530 {
 		code = 1016
 	}
-	return x.sayBody(status, reason, "text/plain", strconv.AppendInt([]byte("error code: "), int64(code), 10))
+	return x.answerWith(&ownAnswer{
+		status: status, reason: reason, kind: "text/plain", body: "error code: " + strconv.Itoa(code),
+	})
 }
 
-func (x *exchange) sayBody(status int, reason, kind string, body []byte) (keep bool) {
+// reply answers with a response of the configuration, as it is written there (behaviour U3). Only --explain-headers adds
+// the reason: it is no failure of weir's.
+func (x *exchange) reply(r *config.FixedResponse, why balancer.Reason) (keep bool) {
+	a := ownAnswer{status: r.StatusCode, kind: r.ContentType, location: r.Location, body: r.MessageBody}
+	if x.srv.opt.ExplainHeaders {
+		a.reason = why.String()
+	}
+	return x.answerWith(&a)
+}
+
+// ownAnswer is an answer that no origin gave. Texts that are empty have no field.
+type ownAnswer struct {
+	status         int
+	reason         string // one token
+	kind, location string // Content-Type, Location
+	body           string
+}
+
+// bodiless reports an answer that has no body, whatever was asked for; noLength, that it must not name a length either
+// (RFC 9110 §8.6, §15.3.6, §15.4.5).
+func (a *ownAnswer) bodiless() (yes, noLength bool) {
+	switch a.status {
+	case 204, 304:
+		return true, true
+	case 205:
+		return true, false
+	}
+	return false, false
+}
+
+func (x *exchange) answerWith(a *ownAnswer) (keep bool) {
 	x.unread = !x.body.Done()
 	x.mayKeep = x.mayKeep && !x.unread && !x.srv.draining.Load()
-	x.res.Status, x.began = status, true
+	x.res.Status, x.began = a.status, true
+	body := a.body
+	bodiless, noLength := a.bodiless()
+	if bodiless {
+		body = ""
+	}
 	b := x.out[:0]
 	b = append(b, "HTTP/1.1 "...)
-	b = append(strconv.AppendInt(b, int64(status), 10), ' ')
-	b = append(append(b, statusText(status)...), "\r\nDate: "...)
+	b = append(strconv.AppendInt(b, int64(a.status), 10), ' ')
+	b = append(append(b, statusText(a.status)...), "\r\nDate: "...)
 	b = append(append(b, x.date()...), "\r\n"...)
-	b = append(append(append(b, "Content-Type: "...), kind...), "\r\nContent-Length: "...)
-	b = append(strconv.AppendInt(b, int64(len(body)), 10), "\r\n"...)
-	if reason != "" {
-		b = append(append(append(b, "Weir-Reason: "...), reason...), "\r\n"...)
+	b = appendField(b, "Content-Type: ", a.kind)
+	if !noLength {
+		b = append(strconv.AppendInt(append(b, "Content-Length: "...), int64(len(body)), 10), "\r\n"...)
 	}
+	b = appendField(b, "Location: ", a.location)
+	b = appendField(b, "Weir-Reason: ", a.reason)
 	if len(x.edits.Ray) > 0 {
 		b = append(append(append(b, "CF-Ray: "...), x.edits.Ray...), "\r\n"...)
 	}
@@ -88,6 +127,14 @@ func (x *exchange) sayBody(status int, reason, kind string, body []byte) (keep b
 		x.mayKeep, x.unread = false, false // nobody listens
 	}
 	return x.mayKeep
+}
+
+// appendField appends a field line, nothing without a value. Values are ours or configuration's.
+func appendField(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	return append(append(append(b, name...), headerSafe(value)...), "\r\n"...)
 }
 
 // linger gives the client time to read the answer to a request that it may still be sending.
@@ -119,7 +166,7 @@ func (x *exchange) persist() wire.Persist {
 // what could be a secret.
 func (x *exchange) lastHop() (keep bool) {
 	if string(x.head.Method) == "OPTIONS" {
-		return x.sayBody(200, "", "text/plain", nil)
+		return x.answerWith(&ownAnswer{status: 200, kind: "text/plain"})
 	}
 	echo := fmt.Appendf(nil, "TRACE %s HTTP/1.%d\r\n", x.head.Target, x.head.Version-10)
 	for name, value := range x.head.All() {
@@ -127,7 +174,7 @@ func (x *exchange) lastHop() (keep bool) {
 			echo = fmt.Appendf(echo, "%s: %s\r\n", name, value)
 		}
 	}
-	return x.sayBody(200, "", "message/http", append(echo, "\r\n"...))
+	return x.answerWith(&ownAnswer{status: 200, kind: "message/http", body: string(append(echo, "\r\n"...))})
 }
 
 // refuseHead answers a head that is malformed, too long or too slow; the connection is over.
@@ -194,11 +241,4 @@ func (s *Server) caught() {
 func (x *exchange) date() []byte {
 	x.stamp = time.Now().UTC().AppendFormat(x.stamp[:0], "Mon, 02 Jan 2006 15:04:05 GMT")
 	return x.stamp
-}
-
-// explanation is what --explain-headers adds to an answer.
-func (x *exchange) explanation() []byte {
-	d := &x.res.Decision
-	return fmt.Appendf(nil, "Weir-Pool: %s\r\nWeir-Origin: %s\r\nWeir-Reason: %s\r\n",
-		headerSafe(d.Pool.Config.Name), headerSafe(d.Origin.Config.Name), d.Reason)
 }

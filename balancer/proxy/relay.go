@@ -274,12 +274,9 @@ func (x *exchange) answerHead() {
 		a.Framing == wire.UntilClose && x.reframe != wire.Rechunk {
 		x.mayKeep = false
 	}
-	e := wire.ResponseEdits{Ray: x.edits.Ray, Persist: x.persist(), Reframe: x.reframe}
+	e := wire.ResponseEdits{Ray: x.edits.Ray, Persist: x.persist(), Reframe: x.reframe, Extra: x.settle()}
 	if !a.HasDate {
 		e.Date = x.date()
-	}
-	if x.srv.opt.ExplainHeaders {
-		e.Extra = x.explanation()
 	}
 	x.out = a.AppendHead(x.out[:0], &e)
 }

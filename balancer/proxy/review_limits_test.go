@@ -16,11 +16,12 @@ func TestReloadReachesIdleConnections(t *testing.T) {
 	v := w.visit()
 	v.send(plainGET)
 	v.answer("GET")
-	reloaded := w.conf.Weir
-	reloaded.Limits.URI, reloaded.Location.PoP = 20, "NEW"
-	if err := w.srv.Apply(&reloaded); err != nil {
+	reloaded := *w.conf
+	reloaded.Weir.Limits.URI, reloaded.Weir.Location.PoP = 20, "NEW"
+	if err := w.srv.Apply(&reloaded.Weir); err != nil {
 		t.Fatal(err)
 	}
+	w.writer.SetConfig(&reloaded)
 	v.send(plainGET)
 	if res, _ := v.answer("GET"); !strings.HasSuffix(res.Header.Get("CF-Ray"), "-NEW") {
 		t.Errorf("the ray is %q", res.Header.Get("CF-Ray"))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirlb/weir/balancer"
+	"github.com/weirlb/weir/balancer/geoip"
 	"github.com/weirlb/weir/balancer/proxy/wire"
 )
 
@@ -28,6 +29,8 @@ type exchange struct {
 	firstRoom []byte
 	text      []byte // client and peer addresses, ray: short texts that edits borrow
 	stamp     []byte // Date
+	extra     []byte // fields of our own for an answer
+	country   geoip.Code
 	mayKeep   bool
 	unread    bool // the answer left part of the request unread
 
@@ -105,10 +108,14 @@ func (x *exchange) serve() (keep bool) {
 		return x.lastHop()
 	}
 	for {
-		d := x.snap.Direct(&x.req, &x.trail) // session, pools in steering order, shedding, fallback, retries
+		d := x.snap.Direct(&x.req, &x.trail) // pool sets, rules, session, pools in steering order, shedding, fallback, retries
 		x.res.Decision, x.res.Shed = d, x.trail.Shed()
-		if d.Kind != balancer.ToOrigin {
+		switch d.Kind {
+		case balancer.FixedReply:
+			return x.reply(d.Response, d.Reason)
+		case balancer.Refused:
 			return x.refuse(&d)
+		case balancer.ToOrigin:
 		}
 		f := x.attempt(&d) // connect, send, relay; reports, never judges
 		if !x.trail.Failed(f) {
@@ -125,14 +132,16 @@ func (x *exchange) identify() {
 	r.Client = balancer.ResolveClient(peer, x.snap.Trusted, h.Get("CF-Connecting-IP"), h.Values("X-Forwarded-For"))
 	r.Host, r.Method, r.Path, r.Query = h.Host, h.Method, h.Path, h.Query
 	r.Version, r.Secure, r.Fields = h.Version, x.c.secure, h
-	r.Now = x.res.Start
-	r.Seed = x.srv.seedOf(x.c)
+	r.Now = x.srv.timeOf(x)
+	seed := x.srv.seedOf(x.c)
+	r.Seed = seed // unless a trusted peer asks for another one
+	country := x.locate(x.trusts(peer))
 	x.body.Reset(h.Framing, h.Length, x.set.wire)
 
 	x.res.Client, x.res.Method, x.res.Host, x.res.Target = r.Client, h.Method, h.Host, h.Target
 	x.res.Agent = h.Get("User-Agent")
 	x.res.Seed, x.res.Revision = r.Seed, x.snap.Revision
-	x.edit(peer)
+	x.edit(peer, country, seed)
 }
 
 // attempt sends the request to one origin and relays what it answers. A connection kept from an earlier request may

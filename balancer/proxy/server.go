@@ -31,6 +31,8 @@ type Options struct {
 	Rows int
 	// Seed makes every draw reproducible.
 	Seed uint64
+	// Now is what time decisions are made at: how long sessions last goes by it. nil: that of the system.
+	Now func() time.Time
 	// ExplainHeaders adds Weir-Pool, Weir-Origin and Weir-Reason to answers.
 	ExplainHeaders bool
 	// Observe is called with every exchange's outcome. It must not keep it.
@@ -232,6 +234,14 @@ func (s *Server) reap(now int64) int64 {
 // each reproduces every draw.
 func (s *Server) seedOf(c *client) uint64 {
 	return steering.Mix(s.opt.Seed, c.id, c.requests)
+}
+
+// timeOf is the time at which a request is decided.
+func (s *Server) timeOf(x *exchange) time.Time {
+	if s.opt.Now != nil {
+		return s.opt.Now()
+	}
+	return x.res.Start
 }
 
 // listener is one address that takes client traffic.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/weirlb/weir/balancer/geoip"
 	"github.com/weirlb/weir/balancer/proxy/wire"
 	"github.com/weirlb/weir/config"
 )
@@ -18,7 +19,8 @@ type settings struct {
 	wire     wire.Limits
 	scheme   string // of origins: client, http, https
 	originIO *tls.Config
-	place    config.Place
+	// countries tells where clients are that nobody has said it of; nil without a database.
+	countries *geoip.Database
 }
 
 // timeouts are config.Timeouts in nanoseconds, as deadlines are.
@@ -28,7 +30,7 @@ type timeouts struct {
 }
 
 func newSettings(w *config.Weir) (*settings, error) {
-	s := &settings{limits: w.Limits, scheme: w.Origins.Scheme, place: w.Location}
+	s := &settings{limits: w.Limits, scheme: w.Origins.Scheme}
 	l := &w.Limits
 	s.wire = wire.Limits{URI: l.URI, Field: l.HeaderField, Header: l.Header, Fields: l.HeaderFields}
 	t := &w.Timeouts
@@ -39,7 +41,12 @@ func newSettings(w *config.Weir) (*settings, error) {
 		clientIdle: int64(t.ClientKeepAlive), tunnelIdle: int64(t.TunnelIdle),
 	}
 	var err error
-	s.originIO, err = originTLS(&w.Origins)
+	if s.originIO, err = originTLS(&w.Origins); err != nil {
+		return nil, err
+	}
+	if w.GeoIP.Database != "" {
+		s.countries, err = geoip.Open(w.GeoIP.Database)
+	}
 	return s, err
 }
 

@@ -37,28 +37,6 @@ func secret(name []byte) bool {
 	return false
 }
 
-// isCountry reports a country as CF-IPCountry carries it: two capital letters or digits, such as DE, XX or T1.
-func isCountry(b []byte) bool {
-	return len(b) == 2 && isCapital(b[0]) && (isCapital(b[1]) || b[1] == '1')
-}
-
-func isCapital(c byte) bool { return 'A' <= c && c <= 'Z' }
-
-// countries holds every two-letter text once, so that a country from a header costs no allocation.
-var countries = func() (all [26 * 26]string) {
-	for i := range all {
-		all[i] = string([]byte{byte('A' + i/26), byte('A' + i%26)})
-	}
-	return all
-}()
-
-func countryText(b []byte) string {
-	if b[1] == '1' {
-		return string(b)
-	}
-	return countries[int(b[0]-'A')*26+int(b[1]-'A')]
-}
-
 // headerSafe is s as a field value: names come from configuration and may hold anything.
 func headerSafe(s string) string {
 	return strings.Map(func(r rune) rune {

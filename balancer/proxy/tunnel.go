@@ -17,7 +17,7 @@ func (x *exchange) tunnel() balancer.Class {
 	x.joinUpload(true)
 	x.c.link.io.unwatch()
 	x.mayKeep, x.began, x.res.Upgraded, x.res.Status = false, true, true, 101
-	x.out = x.ans.AppendHead(x.out[:0], &wire.ResponseEdits{Ray: x.edits.Ray})
+	x.out = x.ans.AppendHead(x.out[:0], &wire.ResponseEdits{Ray: x.edits.Ray, Extra: x.settle()})
 	x.oc.link.take(x.ansLen)
 	if class := x.toClient(x.out); class != balancer.OK {
 		return class
