@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/weirlb/weir/balancer"
 	"github.com/weirlb/weir/bench/origin"
 	"github.com/weirlb/weir/config"
+	"github.com/weirlb/weir/health"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,6 +35,7 @@ type world struct {
 	origins  []*origin.Origin
 	conf     *config.Config
 	registry *balancer.Registry
+	table    *health.Table
 	writer   *balancer.Writer
 	srv      *Server
 	addr     string
@@ -89,7 +92,7 @@ func startOrigin(t *testing.T, o origin.Options) *origin.Origin {
 func newWorld(t testing.TB, origins []*origin.Origin, changes ...change) *world {
 	t.Helper()
 	pool := poolOf(origins...)
-	w := &world{t: t, origins: origins, registry: balancer.NewRegistry(2)}
+	w := &world{t: t, origins: origins, registry: balancer.NewRegistry(2), table: health.NewTable()}
 	w.conf = &config.Config{
 		Pools: []config.Pool{pool},
 		LoadBalancers: []config.LoadBalancer{{
@@ -98,10 +101,17 @@ func newWorld(t testing.TB, origins []*origin.Origin, changes ...change) *world 
 		Weir: weirDefaults(),
 	}
 	opt := Options{Rows: 2, Seed: 1, Observe: []func(*Outcome){w.observe}}
-	w.writer = balancer.NewWriter(balancer.WriterOptions{Registry: w.registry})
+	w.writer = balancer.NewWriter(balancer.WriterOptions{
+		Registry: w.registry, Health: w.table, Sessions: balancer.NewSessions(balancer.NewSealer([]byte("a key of tests")), 1000),
+	})
 	opt.Snapshot = w.writer.Current
 	for _, f := range changes {
 		f(w.conf, &opt)
+	}
+	for i := range w.conf.Pools {
+		if w.conf.Pools[i].Monitor != "" {
+			w.believe(w.conf.Pools[i].ID, strings.Repeat("U", len(w.conf.Pools[i].Origins)))
+		}
 	}
 	w.writer.SetConfig(w.conf)
 	w.srv = New(opt)
@@ -119,6 +129,39 @@ func newWorld(t testing.TB, origins []*origin.Origin, changes ...change) *world 
 	w.addr = at.String()
 	t.Cleanup(w.close)
 	return w
+}
+
+// believe sets the health of a pool, a letter for each origin: U up, D down.
+func (w *world) believe(pool, statuses string) {
+	p := w.conf.PoolByID(pool)
+	h := &health.PoolHealth{Pool: pool, Monitored: true}
+	for i := range p.Origins {
+		status := map[byte]health.Status{'U': health.Up, 'D': health.Down}[statuses[i]]
+		h.Origins = append(h.Origins, health.OriginHealth{Identity: p.Identity(i), Global: health.Verdict{Status: status}})
+	}
+	w.table.Set(h)
+	w.writer.PoolChanged(pool)
+	w.writer.Flush()
+}
+
+// reload puts a changed configuration in force.
+func (w *world) reload(change func(*config.Config)) {
+	c := *w.conf
+	c.Pools = slices.Clone(c.Pools)
+	for i := range c.Pools {
+		c.Pools[i].Origins = slices.Clone(c.Pools[i].Origins)
+	}
+	c.LoadBalancers = slices.Clone(c.LoadBalancers)
+	change(&c)
+	w.conf = &c
+	w.writer.SetConfig(&c)
+}
+
+// seen is how many exchanges have ended.
+func (w *world) seen() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.outcomes)
 }
 
 // close stops the server; afterwards every counter must be back at zero.
