@@ -34,7 +34,8 @@ func outcomes() map[string]*Outcome {
 			Start: started, Duration: 12345678, Connect: 1000, Wait: 11 * time.Millisecond,
 			Client: netip.MustParseAddr("192.0.2.7"), Peer: netip.MustParseAddr("127.0.0.1"),
 			Method: []byte("GET"), Host: []byte("www.example.com"), Target: []byte("/a/b?token=secret"), Agent: []byte("curl/8"),
-			Ray: []byte("0123456789abcdef-LCL"), Status: 200, BytesIn: 0, BytesOut: 5, Seed: 0xfedcba9876543210, Revision: 3, Tries: 1,
+			Ray: []byte("0123456789abcdef-LCL"), Status: 200, BytesIn: 0, BytesOut: 5,
+			Place: config.Place{PoP: "FRA", Region: "WEU", Country: "DE"}, Session: SessionHit, Seed: 0xfedcba9876543210, Revision: 3, Tries: 1,
 			Decision: balancer.Decision{Kind: balancer.ToOrigin, Reason: balancer.Steered, LB: lb, Pool: pool, Origin: at("10.0.0.1", 80)},
 		},
 		"retried": {
@@ -43,6 +44,11 @@ func outcomes() map[string]*Outcome {
 			Decision: balancer.Decision{
 				Kind: balancer.ToOrigin, Reason: balancer.Retried, LB: lb, Pool: pool, Origin: at("2001:db8::9", 8080), Fallback: true, Shed: 2,
 			},
+		},
+		"fixed": {
+			Start: started, Status: 301, Session: NoSession, Place: config.Place{PoP: "LCL", Region: "WEU"},
+			Method: []byte("GET"), Host: []byte("www.example.com"), Target: []byte("/old"),
+			Decision: balancer.Decision{Kind: balancer.FixedReply, Reason: balancer.RuleResponse, Status: 301, LB: lb},
 		},
 		"malformed": {Start: started, Status: 400, Class: balancer.ClientInvalid, Cause: "several_hosts"},
 		"refused": {

@@ -2,8 +2,11 @@ package proxy
 
 import (
 	"io"
+	"maps"
 	"net"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,13 +61,13 @@ type keepAlive struct {
 	n   int // length of an answer
 }
 
-func newKeepAlive(tb testing.TB, addr string) *keepAlive {
+func newKeepAlive(tb testing.TB, addr, text string) *keepAlive {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	k := &keepAlive{Conn: c, buf: make([]byte, 4096)}
-	if _, err := io.WriteString(c, request); err != nil {
+	if _, err := io.WriteString(c, text); err != nil {
 		tb.Fatal(err)
 	}
 	time.Sleep(50 * time.Millisecond) // the first answer tells how long each is
@@ -84,21 +87,79 @@ func (k *keepAlive) get(tb testing.TB, text []byte) {
 }
 
 // dumbWorld is a world in front of a dumbOrigin, with nobody looking on.
-func dumbWorld(tb testing.TB) *world {
+func dumbWorld(tb testing.TB, changes ...change) *world {
 	port := dumbOrigin(tb).Port
-	return newWorld(tb, nil, func(c *config.Config, o *Options) {
+	dumb := func(c *config.Config, o *Options) {
 		c.Pools[0].Origins = []config.Origin{{Name: "dumb", Address: "127.0.0.1", Port: port, Enabled: true, Weight: 100}}
 		o.Observe = nil
-	})
+	}
+	return newWorld(tb, nil, append([]change{dumb}, changes...)...)
+}
+
+// budgets are worlds whose keep-alive GET must cost no allocation of ours, and the requests that they get.
+func budgets(t testing.TB) map[string]func() (w *world, text string) {
+	staged := strings.Replace(request, "\r\n\r\n", "\r\nCF-IPCountry: DE\r\nWeir-Pop: SJC\r\nWeir-Seed: 0x123\r\n\r\n", 1)
+	return map[string]func() (*world, string){
+		"plain": func() (*world, string) { return dumbWorld(t), request },
+		"a session by cookie": func() (*world, string) {
+			w := dumbWorld(t, affine("cookie", 1800))
+			return w, withCookie(t, w)
+		},
+		"a session by cookie begins": func() (*world, string) { return dumbWorld(t, affine("cookie", 1800)), request },
+		"a session by header": func() (*world, string) {
+			return dumbWorld(t, affine("header", 60, func(l *config.LoadBalancer) {
+				l.SessionAffinityAttributes.Headers = []string{"accept-language", "cookie:session"}
+			})), request
+		},
+		"a place by the header": func() (*world, string) {
+			return dumbWorld(t, func(c *config.Config, _ *Options) {
+				c.LoadBalancers[0].SteeringPolicy, c.LoadBalancers[0].CountryPools = "geo", map[string][]string{"DE": {"pool-1"}}
+			}), staged
+		},
+		"a rule": func() (*world, string) {
+			return dumbWorld(t, func(c *config.Config, _ *Options) {
+				c.LoadBalancers[0].Rules = []config.Rule{{
+					Name: "r", Condition: `http.request.uri.path contains "/static" and http.cookie contains "theme"`,
+					Overrides: config.Overrides{SteeringPolicy: "random"},
+				}}
+			}), request
+		},
+		"metrics": func() (*world, string) {
+			m := NewMetrics(2)
+			w := dumbWorld(t, affine("cookie", 1800), func(_ *config.Config, o *Options) { o.Observe = []func(*Outcome){m.Observe} })
+			m.Keep(w.writer.Current(), true)
+			return w, withCookie(t, w)
+		},
+	}
+}
+
+// withCookie is the request with the cookie of a session.
+func withCookie(tb testing.TB, w *world) string {
+	tb.Helper()
+	v := w.visit()
+	defer v.Close()
+	v.send(request)
+	res, _ := v.answer("GET")
+	for _, c := range res.Cookies() {
+		return strings.Replace(request, "theme=dark", "theme=dark; "+c.Name+"="+c.Value, 1)
+	}
+	tb.Fatalf("no cookie among %v", res.Header)
+	return ""
 }
 
 func BenchmarkKeepAliveGET(b *testing.B) {
-	k := newKeepAlive(b, dumbWorld(b).addr)
-	defer k.Close()
-	text := []byte(request)
-	b.ReportAllocs()
-	for b.Loop() {
-		k.get(b, text)
+	all := budgets(b)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		b.Run(name, func(b *testing.B) {
+			w, request := all[name]()
+			k := newKeepAlive(b, w.addr, request)
+			defer k.Close()
+			text := []byte(request)
+			b.ReportAllocs()
+			for b.Loop() {
+				k.get(b, text)
+			}
+		})
 	}
 }
 
@@ -108,21 +169,25 @@ func TestKeepAliveGETAllocates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the race detector empties pools, which looks like allocations")
 	}
-	w := dumbWorld(t)
-	k := newKeepAlive(t, w.addr)
-	defer k.Close()
-	text := []byte(request)
-	for range 200 {
-		k.get(t, text)
-	}
-	const n = 2000
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range n {
-		k.get(t, text)
-	}
-	runtime.ReadMemStats(&after)
-	if per := float64(after.Mallocs-before.Mallocs) / n; per >= 1.5 {
-		t.Errorf("a keep-alive GET allocates %.2f times, the budget is 1", per)
+	for name, make := range budgets(t) {
+		t.Run(name, func(t *testing.T) {
+			w, request := make()
+			k := newKeepAlive(t, w.addr, request)
+			defer k.Close()
+			text := []byte(request)
+			for range 200 {
+				k.get(t, text)
+			}
+			const n = 2000
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for range n {
+				k.get(t, text)
+			}
+			runtime.ReadMemStats(&after)
+			if per := float64(after.Mallocs-before.Mallocs) / n; per >= 1.5 {
+				t.Errorf("a keep-alive GET allocates %.2f times, the budget is 1", per)
+			}
+		})
 	}
 }

@@ -153,6 +153,38 @@ func TestMetricsCountWhatGoesWrong(t *testing.T) {
 	})
 }
 
+// What became of sessions, whichever row counted it; exchanges without one are not counted. Fixed responses by their kind.
+func TestMetricsCountSessionsAndFixedResponses(t *testing.T) {
+	s := counted(t, 1, []string{"lb"}, "eu: a")
+	m := NewMetrics(2)
+	m.Keep(s, true)
+	for i, r := range []SessionResult{SessionBegun, SessionHit, SessionHit, SessionMoved, NoSession, SessionAway, SessionHit} {
+		o := exchangeAt(s, 0, 0)
+		o.Session, o.Row = r, i
+		m.Observe(o)
+	}
+	across := exchangeAt(s, 0, 0)
+	across.Decision.Reason = balancer.RetriedAcross
+	m.Observe(across)
+	for _, why := range []balancer.Reason{balancer.RuleResponse, balancer.RuleResponse, balancer.PoolSetResponse} {
+		m.Observe(&Outcome{Status: 403, Revision: 1, Decision: balancer.Decision{Kind: balancer.FixedReply, Reason: why, LB: s.LoadBalancers()[0]}})
+	}
+	got := series(t, m)
+	wantSeries(t, got, map[string]float64{
+		"affinity_total{outcome=new}":                                               1,
+		"affinity_total{outcome=hit}":                                               3,
+		"affinity_total{outcome=moved}":                                             1,
+		"affinity_total{outcome=away}":                                              1,
+		"fixed_responses_total{reason=rule_response}":                               2,
+		"fixed_responses_total{reason=pool_set_response}":                           1,
+		"requests_total{code_class=4xx,lb=lb,origin=,pool=}":                        3,
+		"decisions_total{origin=a,policy=random,pool=eu,reason=retry_across_pools}": 1,
+	})
+	if _, there := got["affinity_total{outcome=none}"]; there {
+		t.Error("exchanges without a session are counted")
+	}
+}
+
 func TestMetricsBuckets(t *testing.T) {
 	var h histogramRow
 	for _, d := range []time.Duration{0, time.Millisecond, time.Millisecond + 1, time.Minute, time.Minute + 1} {
