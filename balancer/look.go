@@ -55,3 +55,10 @@ func (p *Pool) Shares() []float64 {
 	}
 	return shares
 }
+
+// SeenFrom is how the pool's origins look from a place, or to everybody when place is health.Everywhere, whether or not
+// that counts for requests: see ServesAs for what does.
+func (p *Pool) SeenFrom(place string) (health.PoolState, Reason) {
+	v := p.see(place)
+	return v.state, v.why
+}

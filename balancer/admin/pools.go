@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -10,16 +11,21 @@ import (
 
 // PoolView is a pool as it stands, for people and tools.
 type PoolView struct {
-	ID             string       `json:"id"`
-	Name           string       `json:"name"`
-	Enabled        bool         `json:"enabled"`
-	Monitored      bool         `json:"monitored"`
-	State          string       `json:"state"`  // Healthy, Degraded, Critical or Health unknown (behaviour P4)
-	Serves         bool         `json:"serves"` // it takes traffic of its own
-	Reason         string       `json:"reason"` // why it does not, a token of docs/reasons.md; yes when it does
-	MinimumOrigins int          `json:"minimum_origins"`
-	Policy         string       `json:"policy"`
-	Origins        []OriginView `json:"origins"`
+	ID             string `json:"id"`
+	Name           string `json:"name"`
+	Enabled        bool   `json:"enabled"`
+	Monitored      bool   `json:"monitored"`
+	State          string `json:"state"`  // Healthy, Degraded, Critical or Health unknown (behaviour P4)
+	Serves         bool   `json:"serves"` // it takes traffic of its own
+	Reason         string `json:"reason"` // why it does not, a token of docs/reasons.md; yes when it does
+	MinimumOrigins int    `json:"minimum_origins"`
+	Policy         string `json:"policy"`
+	Outstanding    int    `json:"outstanding"` // of all origins together, those included that have left the pool
+	Connections    int    `json:"connections"` // likewise
+	// RTT is how far away the pool is in milliseconds, by region or data centre and for all together: global. Places
+	// without data are left out.
+	RTT     map[string]float64 `json:"rtt_ms"`
+	Origins []OriginView       `json:"origins"`
 }
 
 // OriginView is an origin of a PoolView.
@@ -30,6 +36,7 @@ type OriginView struct {
 	Addresses   []string               `json:"addresses"` // what the address resolves to
 	Enabled     bool                   `json:"enabled"`
 	Weight      float64                `json:"weight"`
+	Share       float64                `json:"share"`       // of the pool's new requests, now; under hash, of all clients
 	Outstanding int                    `json:"outstanding"` // requests between pick and last byte
 	Connections int                    `json:"connections"` // idle ones and tunnels included
 	Health      VerdictView            `json:"health"`      // the global verdict
@@ -51,23 +58,40 @@ type VerdictView struct {
 func Pools(s *balancer.Snapshot, t *health.Table) []PoolView {
 	list := []PoolView{}
 	for _, p := range s.Pools() {
-		list = append(list, viewPool(p, t.Pool(p.Config.ID)))
+		list = append(list, viewPool(p, t))
 	}
 	return list
 }
 
-// viewPool shows a pool; known is nil when nothing is known of it.
-func viewPool(p *balancer.Pool, known *health.PoolHealth) PoolView {
-	why := reasonOf(p)
+func viewPool(p *balancer.Pool, t *health.Table) PoolView {
+	why, known := reasonOf(p), t.Pool(p.Config.ID) // nil when nothing is known of it
 	v := PoolView{
 		ID: p.Config.ID, Name: p.Config.Name, Enabled: p.Config.Enabled, Monitored: known != nil && known.Monitored,
 		State: p.State().String(), Serves: why == balancer.Yes, Reason: why.String(),
-		MinimumOrigins: p.Config.MinimumOrigins, Policy: p.Config.OriginSteering.Policy, Origins: []OriginView{},
+		MinimumOrigins: p.Config.MinimumOrigins, Policy: p.Config.OriginSteering.Policy,
+		Outstanding: p.Load().Outstanding(), Connections: p.Load().Connections(),
+		RTT: viewRTT(p, t), Origins: []OriginView{},
 	}
+	shares := p.Shares()
 	for i := range p.Origins {
-		v.Origins = append(v.Origins, viewOrigin(p, i, known))
+		origin := viewOrigin(p, i, known)
+		origin.Share = shares[i]
+		v.Origins = append(v.Origins, origin)
 	}
 	return v
+}
+
+func viewRTT(p *balancer.Pool, t *health.Table) map[string]float64 {
+	all := map[string]float64{}
+	if !p.Monitored() {
+		return all
+	}
+	for _, place := range append(p.Places(), health.Everywhere) {
+		if rtt, known := t.RTT(p.Config.ID, place).Load(); known {
+			all[cmp.Or(place, "global")] = float64(rtt) / float64(time.Millisecond)
+		}
+	}
+	return all
 }
 
 // reasonOf is why a pool takes no traffic of its own by the global verdict. No place is called "".

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"net/url"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/weirlb/weir/balancer/explain"
 	"github.com/weirlb/weir/config"
 	"github.com/weirlb/weir/health"
 )
@@ -35,6 +37,7 @@ func (s *Server) routes() http.Handler {
 		{http.MethodGet, "/readyz", "whether to send traffic: 200 or 503; needs no token", s.readyz},
 		{http.MethodGet, "/metrics", "Prometheus metrics", s.metrics()},
 		{http.MethodGet, "/pools", "pools and origins as they stand now", s.pools},
+		{http.MethodGet, "/explain", "how a request is decided: ?client=…&host=…&path=…", s.explain},
 		{http.MethodGet, "/events", "health events, newest first", s.events},
 		{http.MethodGet, "/config", "the effective configuration, secrets redacted", s.config},
 		{http.MethodGet, "/version", "what is running", s.version},
@@ -93,6 +96,21 @@ func (s *Server) metrics() http.HandlerFunc {
 
 func (s *Server) pools(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, Pools(s.opt.Snapshot(), s.opt.Table))
+}
+
+// explain decides a request that nobody sent. It changes nothing, so a GET does it.
+func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "the query of the URL cannot be read: "+err.Error())
+		return
+	}
+	question, err := explain.ParseQuestion(values)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, question.Ask(s.opt.Snapshot(), s.opt.Countries, time.Now()))
 }
 
 func (s *Server) events(w http.ResponseWriter, _ *http.Request) {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/weirlb/weir/balancer"
+	"github.com/weirlb/weir/balancer/explain"
 	"github.com/weirlb/weir/config"
 	"github.com/weirlb/weir/health"
 )
@@ -31,7 +32,8 @@ const (
 	maxBody     = 4 << 10
 )
 
-// Options are what a Server shows and whom it asks. All fields but Log, Reload, Drain and Profiling are required.
+// Options are what a Server shows and whom it asks. All fields but Countries, Log, Reload, Drain and Profiling are
+// required.
 type Options struct {
 	Config    config.Admin
 	Readiness *Readiness
@@ -40,6 +42,8 @@ type Options struct {
 	Events    func() []health.Event // newest first
 	Metrics   prometheus.Gatherer
 	Version   Version
+	// Countries finds where clients are, as for requests. nil: nobody knows.
+	Countries explain.Countries
 	// Reload reads the configuration again and puts it in force; on errors nothing has changed. nil: there is none.
 	Reload func() (revision uint64, errs []config.Problem)
 	// Drain makes readiness fail. nil: there is none.

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -16,9 +17,10 @@ type Report struct {
 	Method   string     `json:"method,omitempty"`
 	Path     string     `json:"path,omitempty"`
 	Query    string     `json:"query,omitempty"`
+	HTTPS    bool       `json:"https,omitempty"`
 	Place    Place      `json:"place"`
 	Time     time.Time  `json:"time"`
-	Seed     uint64     `json:"seed,string"`
+	Seed     string     `json:"seed"` // as the access log shows it
 	Revision uint64     `json:"revision"`
 
 	Attempts []Attempt `json:"attempts"` // the first one, and one more for each failure that allows it
@@ -44,9 +46,11 @@ type Attempt struct {
 type Decision struct {
 	Kind         string `json:"kind"` // origin, fixed_response or refused
 	Reason       string `json:"reason"`
-	Status       int    `json:"status,omitempty"` // of an answer of our own
+	Status       int    `json:"status,omitempty"`   // of an answer of our own
+	Location     string `json:"location,omitempty"` // of a fixed response
 	Attempt      int    `json:"attempt,omitempty"`
-	LoadBalancer string `json:"load_balancer,omitempty"`
+	LoadBalancer string `json:"load_balancer,omitempty"` // its name, which is the host it is for; none without a load balancer
+	Implicit     bool   `json:"implicit,omitempty"`      // it was made up for pools without one
 	Pool         *Name  `json:"pool,omitempty"`
 	Origin       *Name  `json:"origin,omitempty"`
 	Fallback     bool   `json:"fallback,omitempty"`
@@ -71,14 +75,22 @@ type Step struct {
 	Pool      *Name  `json:"pool,omitempty"`
 	Origin    *Name  `json:"origin,omitempty"`
 	List      string `json:"list,omitempty"`
+	Policy    string `json:"policy,omitempty"` // the steering that chooses, of pools or of origins
 	PoolSet   string `json:"pool_set,omitempty"`
+	Topology  string `json:"topology,omitempty"` // the places a pool set is for
 	Rule      string `json:"rule,omitempty"`
 	Condition string `json:"condition,omitempty"`
 	Priority  *int   `json:"priority,omitempty"`
+	// Of a rule or pool set: the fields it replaces, and whether no rule after it is looked at.
+	Overrides  []string `json:"overrides,omitempty"`
+	Terminates bool     `json:"terminates,omitempty"`
 
-	Judge  string   `json:"judge,omitempty"` // whose verdict counts: a data centre's or a region's code, or global
-	State  string   `json:"state,omitempty"` // of a pool
-	Health string   `json:"health,omitempty"`
+	Judge  string   `json:"judge,omitempty"`  // whose verdict counts: a data centre's or a region's code, or global
+	State  string   `json:"state,omitempty"`  // of a pool
+	Health string   `json:"health,omitempty"` // of an origin: up, down, unknown or unmonitored
+	Detail string   `json:"failure_reason,omitempty"`
+	Places []View   `json:"places,omitempty"` // how each data centre or region sees it, and everybody together: global
+	Last   bool     `json:"last_resort,omitempty"`
 	Weight *float64 `json:"weight,omitempty"`
 	Load   *int     `json:"load,omitempty"`
 	RTT    *float64 `json:"rtt_ms,omitempty"`
@@ -88,6 +100,14 @@ type Step struct {
 	Session bool     `json:"session_shedding,omitempty"`
 	Roll    *float64 `json:"roll,omitempty"`
 	Percent *float64 `json:"percent,omitempty"` // shed when roll is below it
+}
+
+// View is how one place sees a pool, or an origin.
+type View struct {
+	Place  string `json:"place"`
+	State  string `json:"state,omitempty"`  // of a pool
+	Reason string `json:"reason,omitempty"` // why the pool takes no traffic of its own there; yes when it does
+	Health string `json:"health,omitempty"` // of an origin
 }
 
 // Of decides a request and reports how. Each of the failures is what becomes of one attempt, in turn: while they allow
@@ -101,7 +121,7 @@ func Of(s *balancer.Snapshot, r *balancer.Request, failures ...balancer.Failure)
 	}
 	report := Report{
 		Client: r.Client, Host: string(r.Host), Method: string(r.Method), Path: string(r.Path), Query: string(r.Query),
-		Place: placeOf(r.Place), Time: r.Now, Seed: r.Seed, Revision: s.Revision,
+		HTTPS: r.Secure, Place: placeOf(r.Place), Time: r.Now, Seed: fmt.Sprintf("%#x", r.Seed), Revision: s.Revision,
 	}
 	trail := balancer.Trail{Steps: &balancer.Steps{}}
 	after := ""
@@ -130,7 +150,10 @@ func decisionOf(d *balancer.Decision) Decision {
 		Session: d.Session.Action.String(), SetCookie: string(d.Session.AppendSetCookie(nil)),
 	}
 	if d.LB != nil {
-		out.LoadBalancer = d.LB.Config.Name
+		out.LoadBalancer, out.Implicit = d.LB.Config.Name, d.LB.Config.Implicit
+	}
+	if d.Response != nil {
+		out.Location = d.Response.Location
 	}
 	return out
 }
@@ -158,19 +181,24 @@ func stepsOf(list []balancer.Step) []Step {
 }
 
 func stepOf(s *balancer.Step) Step {
-	out := Step{Stage: s.Stage.String(), Reason: s.Reason.String(), Pool: poolName(s.Pool), Origin: originName(s.Origin), List: s.List}
+	out := Step{
+		Stage: s.Stage.String(), Reason: s.Reason.String(), Pool: poolName(s.Pool), Origin: originName(s.Origin),
+		List: s.List, Policy: s.Policy, Last: s.Last,
+	}
 	switch s.Stage {
 	case balancer.StagePoolSet:
-		out.PoolSet = s.PoolSet.Name
+		out.PoolSet, out.Topology, out.Overrides = s.PoolSet.Name, topology(&s.PoolSet.Match), poolSetFields(s.PoolSet)
 	case balancer.StageRule:
 		out.Rule, out.Condition, out.Priority = s.Rule.Name, s.Rule.Condition, &s.Rule.Priority
+		out.Overrides, out.Terminates = ruleFields(s.Rule), s.Rule.Terminates
 	case balancer.StagePool:
 		out.State = s.State.String()
 		out.weigh(s)
 		out.place(s)
+		out.viewPool(s.Pool)
 	case balancer.StageOrigin:
-		out.Health = healthOf(s)
 		out.weigh(s)
+		out.viewOrigin(s)
 	case balancer.StageShed:
 		out.Session, out.Roll, out.Percent = s.Session, &s.Roll, &s.Percent
 	case balancer.StageSession, balancer.StageList, balancer.StageDecision:
@@ -180,12 +208,14 @@ func stepOf(s *balancer.Step) Step {
 
 // weigh fills in what there was to choose by.
 func (out *Step) weigh(s *balancer.Step) {
-	weight := float64(s.Weight) / 100
-	out.Judge, out.Weight, out.Load, out.Share = s.Judge, &weight, &s.Load, &s.Share
-	if s.Judge == health.Everywhere {
-		out.Judge = "global"
+	weight, load, share := float64(s.Weight)/100, s.Load, s.Share
+	out.Weight, out.Load, out.Share = &weight, &load, &share
+	if s.Pool.Monitored() {
+		out.Judge = placeWord(s.Judge)
 	}
 }
+
+func placeWord(place string) string { return or(place, "global") }
 
 // place fills in how far away a pool is, as far as that is known.
 func (out *Step) place(s *balancer.Step) {
@@ -199,6 +229,37 @@ func (out *Step) place(s *balancer.Step) {
 	}
 }
 
-func healthOf(s *balancer.Step) string {
-	return [...]string{health.Unknown: "unknown", health.Up: "up", health.Down: "down"}[s.Status]
+// viewPool fills in how every place sees a pool.
+func (out *Step) viewPool(p *balancer.Pool) {
+	if !p.Monitored() {
+		return
+	}
+	for _, place := range append(p.Places(), health.Everywhere) {
+		state, why := p.SeenFrom(place)
+		out.Places = append(out.Places, View{Place: placeWord(place), State: state.String(), Reason: why.String()})
+	}
+}
+
+// viewOrigin fills in how every place sees an origin, and what the one that judges has to say.
+func (out *Step) viewOrigin(s *balancer.Step) {
+	if !s.Pool.Monitored() {
+		out.Health = "unmonitored"
+		return
+	}
+	out.Health = healthWord(s.Status)
+	i := 0
+	for &s.Pool.Origins[i] != s.Origin {
+		i++
+	}
+	for _, place := range append(s.Pool.Places(), health.Everywhere) {
+		v := s.Pool.Verdict(i, place)
+		out.Places = append(out.Places, View{Place: placeWord(place), Health: healthWord(v.Status)})
+		if place == s.Judge && v.Status == health.Down {
+			out.Detail = v.Reason
+		}
+	}
+}
+
+func healthWord(s health.Status) string {
+	return [...]string{health.Unknown: "unknown", health.Up: "up", health.Down: "down"}[s]
 }

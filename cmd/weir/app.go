@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/weirlb/weir/balancer"
 	"github.com/weirlb/weir/balancer/admin"
+	"github.com/weirlb/weir/balancer/notify"
 	"github.com/weirlb/weir/balancer/proxy"
 	"github.com/weirlb/weir/balancer/resolve"
 	"github.com/weirlb/weir/config"
@@ -74,21 +76,26 @@ type app struct {
 	registry  *balancer.Registry
 	engine    *health.Engine
 	resolver  *resolve.Resolver
+	sealer    *balancer.Sealer // of the cookies of sessions
+	notifier  *notify.Notifier
 	server    *proxy.Server
 	admin     *admin.Server
 	accessLog *proxy.AccessLog // nil without one
 	watcher   *watcher         // nil when there is nothing to watch
 
-	readiness *admin.Readiness
-	metrics   *proxy.Metrics
-	probes    *admin.Probes
-	reloads   *admin.Reloads
+	readiness  *admin.Readiness
+	metrics    *proxy.Metrics
+	probes     *admin.Probes
+	reloads    *admin.Reloads
+	deliveries *admin.Deliveries
 
 	listening []net.Addr
 	adminAddr net.Addr
 
 	reloading sync.Mutex // held by reload; guards what follows
 	current   *config.Config
+	key       []byte      // of the sealer
+	unkept    bool        // it was said that the key ends with the process
 	seen      fingerprint // of what was read last, good or bad
 	running   sync.WaitGroup
 }
@@ -107,8 +114,8 @@ func start(o *options) (*app, int) {
 		return nil, exitInput
 	}
 	o.complete(cfg)
-	a := &app{opt: o, log: o.log, current: cfg, seen: fingerprintOf(sources, certificateFiles(&cfg.Weir))}
-	if err := a.build(); err != nil {
+	a := &app{opt: o, log: o.log, current: cfg}
+	if err := a.build(sources); err != nil {
 		o.log.Error("weir does not start", zap.Error(err))
 		a.stop()
 		return nil, statusOfStart(err)
@@ -127,7 +134,12 @@ func statusOfStart(err error) int {
 }
 
 // build makes and wires everything, and listens last: who connects is served.
-func (a *app) build() (err error) {
+func (a *app) build(sources []config.Source) (err error) {
+	hidden, err := readSecrets(&a.current.Weir, nil)
+	if err != nil {
+		return err
+	}
+	a.seen = fingerprintOf(sources, otherFiles(&a.current.Weir)) // now that a key made just now is among them
 	rows := countRows(runtime.GOMAXPROCS(0))
 	a.registry = balancer.NewRegistry(rows)
 	a.metrics, a.probes, a.reloads = proxy.NewMetrics(rows), admin.NewProbes(), &admin.Reloads{}
@@ -136,6 +148,8 @@ func (a *app) build() (err error) {
 			return err
 		}
 	}
+	a.sealer = balancer.NewSealer(hidden.key)
+	a.buildNotifier()
 	a.buildHealth()
 	a.buildServer(rows)
 	if err := a.buildAdmin(); err != nil {
@@ -144,7 +158,7 @@ func (a *app) build() (err error) {
 	if err := a.server.Apply(&a.current.Weir); err != nil {
 		return err
 	}
-	a.swap(a.current)
+	a.swap(a.current, hidden)
 	if err := a.listen(); err != nil {
 		return err
 	}
@@ -171,7 +185,10 @@ func (a *app) buildHealth() {
 		a.log.Debug("a host name has other addresses", zap.String("name", name))
 		a.writer.Resolved(name)
 	}})
-	a.writer = balancer.NewWriter(balancer.WriterOptions{Registry: a.registry, Health: a.engine.Table(), Names: a.resolver})
+	a.writer = balancer.NewWriter(balancer.WriterOptions{
+		Registry: a.registry, Health: a.engine.Table(), Names: a.resolver,
+		Sessions: balancer.NewSessions(a.sealer, balancer.DefaultSessions),
+	})
 	a.readiness = &admin.Readiness{Checks: a.engine.Ready, Started: time.Now()}
 }
 
@@ -191,6 +208,7 @@ func (a *app) buildAdmin() (err error) {
 	a.admin, err = admin.New(admin.Options{
 		Config: a.current.Weir.Admin, Readiness: a.readiness, Snapshot: a.writer.Current, Table: a.engine.Table(),
 		Events: a.engine.Events, Metrics: a.gatherer(), Version: currentVersion(),
+		Countries: a.server.Country,
 		Reload:    func() (uint64, []config.Problem) { return a.reload(byRequest) },
 		Drain:     a.drain,
 		Profiling: a.opt.pprof, Log: a.log,
@@ -202,7 +220,7 @@ func (a *app) gatherer() prometheus.Gatherer {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		admin.BuildInfo(currentVersion()), a.metrics, a.probes, a.reloads,
+		admin.BuildInfo(currentVersion()), a.metrics, a.probes, a.reloads, a.deliveries,
 		&admin.World{Snapshot: a.writer.Current, Table: a.engine.Table(), PerOrigin: a.perOrigin},
 	)
 	if a.accessLog != nil {
@@ -217,17 +235,34 @@ func (a *app) perOrigin(origins int) bool { return a.opt.everyOrigin || origins 
 
 // swap puts a configuration in force that nothing can be wrong with any more. The order is part of the promise that no
 // request is lost: first the snapshot, so that an origin that stays is served with the health it has; then the checks,
-// whose pictures of pools that are gone would otherwise reach a snapshot that still serves them; connections to
-// origins that are gone are closed last, when no new request can be given one.
-func (a *app) swap(c *config.Config) *balancer.Snapshot {
+// whose pictures of pools that are gone would otherwise reach a snapshot that still serves them, and before them those
+// who are told of their findings; connections to origins that are gone are closed last, when no new request can be given
+// one.
+func (a *app) swap(c *config.Config, hidden secrets) *balancer.Snapshot {
+	a.rekey(c, hidden.key)
 	s := a.writer.SetConfig(c)
 	perOrigin := a.perOrigin(admin.CountOrigins(s))
 	a.metrics.Keep(s, perOrigin)
 	a.probes.Keep(s, perOrigin)
+	a.deliveries.Keep(webhookNames(&c.Weir))
+	a.notifier.Apply(c, hidden.webhooks)
 	a.engine.Apply(c)
 	a.writer.Flush()
 	a.server.Keep(s)
 	return s
+}
+
+// rekey has cookies signed with a key from now on, and says so once when it will not outlive the process.
+func (a *app) rekey(c *config.Config, key []byte) {
+	if !bytes.Equal(key, a.key) {
+		a.sealer.Rekey(key)
+		a.key = key
+	}
+	if c.Weir.Sessions.KeyFile == "" && pinsByCookie(c) && !a.unkept {
+		a.unkept = true
+		a.log.Warn("the cookies of sessions are signed with a key that ends with this process, and sessions with it; " +
+			"name a file in weir.sessions.key_file, and a key is kept there")
+	}
 }
 
 func (a *app) listen() error {
@@ -371,6 +406,9 @@ func (a *app) stop() {
 		a.engine.Close()
 		a.resolver.Close()
 		a.writer.Close()
+	}
+	if a.notifier != nil {
+		a.closeNotifier() // when there are no events any more
 	}
 	if a.accessLog != nil {
 		if err := a.accessLog.Close(); err != nil {

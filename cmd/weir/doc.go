@@ -2,9 +2,10 @@
 // variables, signals and exit statuses; it decides nothing about traffic.
 //
 //	main ─► root command ─┬─ serve ─► app: config ─► health ─┬─► balancer.Writer ─► proxy.Server
-//	                      ├─ check                resolver ──┘          │
-//	                      ├─ demo                                       └─► admin.Server
-//	                      └─ version
+//	                      ├─ check                 │ resolver ──┘          │
+//	                      ├─ explain               └─► notify.Notifier     └─► admin.Server
+//	                      ├─ demo                                              ▲
+//	                      └─ version               explain --url ──────────────┘
 //
 //	signals, changed files, POST /-/reload ─► app.reload: read, check, prepare; then swap, or change nothing
 //

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/weirlb/weir/balancer/rules"
 	"github.com/weirlb/weir/config"
 )
 
@@ -17,6 +18,7 @@ func loadPaths(paths []string, opt config.Options) (*config.Config, []config.Pro
 }
 
 func loadSources(sources []config.Source, unread []config.Problem, opt config.Options) (*config.Config, []config.Problem) {
+	opt.CheckCondition = rules.Check
 	cfg, problems := config.Load(sources, opt)
 	problems = append(slices.Clone(unread), problems...)
 	config.SortProblems(problems)
@@ -52,9 +54,12 @@ func hashFile(h hash.Hash, name string, data []byte) {
 	h.Write(data)
 }
 
-// certificateFiles are the files that a reload reads beside the sources.
-func certificateFiles(w *config.Weir) []string {
-	files := []string{w.Origins.CAFile, w.Origins.ClientCert, w.Origins.ClientKey}
+// otherFiles are the files that a reload reads beside the sources.
+func otherFiles(w *config.Weir) []string {
+	files := []string{w.Origins.CAFile, w.Origins.ClientCert, w.Origins.ClientKey, w.Sessions.KeyFile, w.GeoIP.Database}
+	for _, h := range w.Notifications {
+		files = append(files, h.SecretFile)
+	}
 	for _, l := range w.Listen {
 		for _, c := range l.TLS {
 			files = append(files, c.Cert, c.Key)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,8 +31,11 @@ func (a *app) reload(why trigger) (revision uint64, problems []config.Problem) {
 	}
 	sources, unread := config.ReadPaths(a.opt.paths)
 	cfg, problems := loadSources(sources, unread, a.opt.load)
+	var err error
+	var hidden secrets
 	if cfg != nil {
 		a.opt.complete(cfg)
+		hidden, err = readSecrets(&cfg.Weir, a.key) // first: a key that it makes is among the files
 	}
 	if !a.isNew(sources, cfg) && why == byFile {
 		return revision, nil
@@ -41,10 +43,13 @@ func (a *app) reload(why trigger) (revision uint64, problems []config.Problem) {
 	if cfg == nil {
 		return revision, a.refuse(why, problems)
 	}
-	if err := a.server.Apply(&cfg.Weir); err != nil {
+	if err == nil {
+		err = a.server.Apply(&cfg.Weir)
+	}
+	if err != nil {
 		return revision, a.refuse(why, append(problems, config.Problem{What: err.Error(), Want: "files that can be read"}))
 	}
-	return a.accept(why, cfg, problems), nil
+	return a.accept(why, cfg, hidden, problems), nil
 }
 
 // isNew reports whether what was read differs from what was read last, and remembers it.
@@ -53,16 +58,16 @@ func (a *app) isNew(sources []config.Source, cfg *config.Config) bool {
 	if cfg != nil {
 		of = cfg
 	}
-	print := fingerprintOf(sources, certificateFiles(&of.Weir))
+	print := fingerprintOf(sources, otherFiles(&of.Weir))
 	known := print == a.seen
 	a.seen = print
 	return !known
 }
 
 // accept puts a configuration in force that is known to be good.
-func (a *app) accept(why trigger, cfg *config.Config, problems []config.Problem) uint64 {
+func (a *app) accept(why trigger, cfg *config.Config, hidden secrets, problems []config.Problem) uint64 {
 	old := a.current
-	s := a.swap(cfg)
+	s := a.swap(cfg, hidden)
 	a.current = cfg
 	a.reloads.Loaded(time.Now())
 	if a.watcher != nil {
@@ -123,7 +128,7 @@ type addressText string
 func (t addressText) Network() string { return "tcp" }
 func (t addressText) String() string  { return string(t) }
 
-// tell logs what was found in a configuration. Notes are for weir check -v, but for fields that will act one day.
+// tell logs what was found in a configuration. Notes are for weir check -v.
 func tell(log *zap.Logger, problems []config.Problem) {
 	for _, p := range problems {
 		switch {
@@ -131,8 +136,6 @@ func tell(log *zap.Logger, problems []config.Problem) {
 			log.Error(p.String())
 		case p.Severity == config.Warning:
 			log.Warn(p.String())
-		case strings.HasPrefix(p.What, "not yet acting"):
-			log.Info(p.String())
 		default:
 			log.Debug(p.String())
 		}

@@ -89,7 +89,7 @@ Every flag has a variable: --access-log is WEIR_ACCESS_LOG. A flag beats the var
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServeCommand(), newCheckCommand(), newDemoCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newCheckCommand(), newExplainCommand(), newDemoCommand(), newVersionCommand())
 	return root
 }
 

@@ -141,7 +141,7 @@ func watched(paths []string, c *config.Config) []string {
 		dirs = append(dirs, placesOf(path)...)
 		dirs = append(dirs, inside(path)...)
 	}
-	for _, file := range certificateFiles(&c.Weir) {
+	for _, file := range otherFiles(&c.Weir) {
 		dirs = append(dirs, placesOf(file)...)
 	}
 	slices.Sort(dirs)
