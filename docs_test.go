@@ -72,6 +72,55 @@ func TestRulesAreCited(t *testing.T) {
 	}
 }
 
+// TestRulesOfDocumentsExist holds every mention of a rule in a document against the headings of docs/behaviour.md, and
+// every heading of theirs against the marks: a rule says whether it is documented, observed or our choice.
+func TestRulesOfDocumentsExist(t *testing.T) {
+	known := map[string]string{}
+	text, err := os.ReadFile("docs/behaviour.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, section := range strings.Split(string(text), "\n### ")[1:] {
+		section, _, _ = strings.Cut(section, "\n## ")
+		number, rest, _ := strings.Cut(section, " ")
+		known[number] = rest
+		if !regexp.MustCompile(`\*(?:documented|observed|our\s+choice)\*`).MatchString(rest) {
+			t.Errorf("docs/behaviour.md %s has no mark", number)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\| \*\*([A-Z]\d+)\*\* \|`).FindAllStringSubmatch(string(text), -1) {
+		known[m[1]] = m[0]
+	}
+	code := regexp.MustCompile("`[^`]*`")
+	rule := regexp.MustCompile(`\b[A-Z]\d+\b`)
+	for path, text := range files(t, func(path string) bool { return path == "README.md" || strings.HasPrefix(path, "docs/") }) {
+		for _, r := range rule.FindAll(code.ReplaceAll(text, nil), -1) {
+			if _, ok := known[string(r)]; !ok {
+				t.Errorf("%s speaks of %s, which is no rule of docs/behaviour.md", path, r)
+			}
+		}
+	}
+}
+
+// TestDataCentresAreCounted compares what G7 says of the table of data centres with the table.
+func TestDataCentresAreCounted(t *testing.T) {
+	doc, err := os.ReadFile("docs/behaviour.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile("config/pops.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`codes of (\d+)\s+data centres`).FindSubmatch(doc)
+	if m == nil {
+		t.Fatal("docs/behaviour.md G7 does not say how many data centres are built in")
+	}
+	if want := strconv.Itoa(strings.Count(string(table), "\n")); string(m[1]) != want {
+		t.Errorf("docs/behaviour.md G7 speaks of %s data centres, and config/pops.csv has %s", m[1], want)
+	}
+}
+
 // TestLimitsAreDocumented compares the tables of T1 and T2 with the defaults of the code, in both profiles.
 func TestLimitsAreDocumented(t *testing.T) {
 	doc := tables(t, "docs/behaviour.md")

@@ -67,6 +67,17 @@ var walls = []wall{
 		reason: "a decision is made from a snapshot and a request's values: it touches no connection and rolls no dice of its own",
 	},
 	{
+		room: "balancer/rules", not: []string{
+			"bufio", "context", "crypto/rand", "io", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os", "syscall", "time",
+		},
+		reason: "a condition is a function of a request's values: no clock, no dice, no I/O, so that what is checked is what is evaluated",
+	},
+	{
+		room: "balancer/explain", may: []string{"balancer", "config", "health"},
+		not:    []string{"io", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os"},
+		reason: "writes down what the decision looked at, and sends nothing",
+	},
+	{
 		room: "balancer/resolve", may: []string{"config", xnet},
 		reason: "names are resolved apart from decisions, never per request",
 	},
@@ -165,6 +176,11 @@ func TestWallsRefuse(t *testing.T) {
 		{"balancer", "net/netip", true},
 		{"balancer", "net", false},
 		{"balancer/resolve", "net", true},
+		{"balancer/rules", "regexp", true},
+		{"balancer/rules", "time", false},
+		{"balancer/rules", module + "/config", false},
+		{"balancer/explain", module + "/balancer/rules", true},
+		{"balancer/explain", "net/http", false},
 		{"balancer/notify", "net/http", true},
 		{"balancer/notify", module + "/balancer", false},
 		{"balancer/proxy", fasthttp, true},
