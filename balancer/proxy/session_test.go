@@ -94,7 +94,7 @@ func (w *world) browser() *browser {
 
 // do sends one request and reads the answer.
 func (b *browser) do(path string) (res *http.Response, body string, err error) {
-	req, err := http.NewRequest(http.MethodGet, "http://www.example.com"+path, nil)
+	req, err := http.NewRequest(http.MethodGet, "http://www.example.com"+path, http.NoBody)
 	if err != nil {
 		return nil, "", err
 	}
