@@ -20,6 +20,7 @@ import (
 	"github.com/weirlb/weir/balancer/admin"
 	"github.com/weirlb/weir/balancer/proxy"
 	"github.com/weirlb/weir/balancer/proxy/wire"
+	"github.com/weirlb/weir/balancer/rules"
 	"github.com/weirlb/weir/config"
 	"github.com/weirlb/weir/health"
 )
@@ -121,6 +122,33 @@ func TestDataCentresAreCounted(t *testing.T) {
 	}
 }
 
+// TestConditionsOfDocumentsCompile holds the fields of U5 and the examples of U6 against the language.
+func TestConditionsOfDocumentsCompile(t *testing.T) {
+	doc := tables(t, "docs/behaviour.md")
+	use := map[string]string{
+		"String": `%s eq "a"`, "Integer": "%s in {1..9}", "Address": "%s in {192.0.2.0/24}", "Array of String": `any(%s[*] eq "a")`,
+	}
+	var conditions []string
+	for _, r := range doc["U5 Conditions: fields"] {
+		for _, field := range strings.Split(r.token, "`, `") {
+			conditions = append(conditions, fmt.Sprintf(use[r.cells[0]], field))
+		}
+	}
+	if len(conditions) < 15 {
+		t.Fatalf("docs/behaviour.md U5 has %d fields: its table no longer looks as this test expects", len(conditions))
+	}
+	for _, r := range doc["U6 Conditions: operators and functions"] {
+		if strings.Contains(r.token, " eq ") || strings.Contains(r.token, " ne ") || strings.Contains(r.token, ` wildcard "`) {
+			conditions = append(conditions, r.token)
+		}
+	}
+	for _, c := range conditions {
+		if _, err := rules.Compile(c); err != nil {
+			t.Errorf("docs/behaviour.md writes %s: %v", c, err)
+		}
+	}
+}
+
 // TestLimitsAreDocumented compares the tables of T1 and T2 with the defaults of the code, in both profiles.
 func TestLimitsAreDocumented(t *testing.T) {
 	doc := tables(t, "docs/behaviour.md")
@@ -218,7 +246,7 @@ func TestLintRulesAreDocumented(t *testing.T) {
 // TestMetricsAreDocumented compares the table of docs/operating.md with what the collectors say of themselves.
 func TestMetricsAreDocumented(t *testing.T) {
 	collectors := []prometheus.Collector{
-		proxy.NewMetrics(1), &admin.World{}, admin.NewProbes(), &admin.Reloads{}, admin.BuildInfo(admin.Version{}),
+		proxy.NewMetrics(1), &admin.World{}, admin.NewProbes(), &admin.Reloads{}, admin.NewDeliveries(), admin.BuildInfo(admin.Version{}),
 	}
 	self := regexp.MustCompile(`fqName: "([a-z_]+)".*variableLabels: \{([a-z_,]*)\}`)
 	known, documented := map[string]string{}, map[string]string{}
