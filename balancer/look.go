@@ -27,6 +27,14 @@ func (p *Pool) Places() []string {
 	return names
 }
 
+// Judged is the verdict that counts for origin i where a place judges: the place's own, else everybody's.
+func (p *Pool) Judged(i int, place string) health.Verdict {
+	if p.health.origin[i] == none {
+		return health.Verdict{}
+	}
+	return p.health.picture.Origins[p.health.origin[i]].From(place)
+}
+
 // Monitored reports whether health counts when the pool is steered to (behaviour P7).
 func (p *Pool) Monitored() bool { return p.plan.monitored }
 
@@ -42,6 +50,9 @@ func (p *Pool) Verdict(i int, place string) health.Verdict {
 	}
 	return h.Places[place]
 }
+
+// Standing says why origin i may not be asked, as a place sees it and whatever its weight is; Yes when it may.
+func (p *Pool) Standing(i int, place string) Reason { return p.standing(i, place) }
 
 // Shares are the exact probabilities with which the pool picks each of its origins now, by the global verdict; for the
 // policy hash they are over all clients. As the fallback pool it would pick by them, too. All are 0 when there is none to

@@ -142,6 +142,11 @@ func TestWhoIsLetIn(t *testing.T) {
 		{"an empty token", true, "GET", "/config", []string{"Authorization: Bearer "}, 401},
 		{"another scheme", true, "GET", "/config", []string{"Authorization: Basic s3cret"}, 401},
 		{"metrics need it too", true, "GET", "/metrics", nil, 401},
+		{"explaining needs it", true, "GET", "/explain?client=192.0.2.1", nil, 401},
+		{"explaining with it", true, "GET", "/explain?client=192.0.2.1", []string{right}, 200},
+		{"explaining under a foreign name", false, "GET", "/explain", []string{"Host: evil.example"}, 403},
+		{"explaining what is no question", false, "GET", "/explain?client=here", nil, 400},
+		{"explaining by POST", false, "POST", "/explain", nil, 405},
 		{"an order needs it", true, "POST", "/-/reload", nil, 401},
 		{"health needs none", true, "GET", "/healthz", nil, 200},
 		{"readiness needs none", true, "GET", "/readyz", nil, 200},
@@ -449,8 +454,8 @@ func TestIndexListsEveryEndpoint(t *testing.T) {
 			t.Errorf("%s %s is listed and answers %d %s", method, path, answer.StatusCode, body)
 		}
 	}
-	if listed != 10 {
-		t.Errorf("%d endpoints are listed, want 10:\n%s", listed, body)
+	if listed != 11 {
+		t.Errorf("%d endpoints are listed, want 11:\n%s", listed, body)
 	}
 }
 

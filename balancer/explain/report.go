@@ -85,12 +85,15 @@ type Step struct {
 	Overrides  []string `json:"overrides,omitempty"`
 	Terminates bool     `json:"terminates,omitempty"`
 
-	Judge  string   `json:"judge,omitempty"`  // whose verdict counts: a data centre's or a region's code, or global
-	State  string   `json:"state,omitempty"`  // of a pool
-	Health string   `json:"health,omitempty"` // of an origin: up, down, unknown or unmonitored
-	Detail string   `json:"failure_reason,omitempty"`
-	Places []View   `json:"places,omitempty"` // how each data centre or region sees it, and everybody together: global
-	Last   bool     `json:"last_resort,omitempty"`
+	Judge  string `json:"judge,omitempty"`  // whose verdict counts: a data centre's or a region's code, or global
+	State  string `json:"state,omitempty"`  // of a pool
+	Health string `json:"health,omitempty"` // of an origin: up, down, unknown or unmonitored
+	Detail string `json:"failure_reason,omitempty"`
+	Places []View `json:"places,omitempty"` // how each data centre or region sees it, and everybody together: global
+	Last   bool   `json:"last_resort,omitempty"`
+	// Origins are those of a pool that takes no traffic of its own; those of others have steps when the pool is asked.
+	Origins []Candidate `json:"origins,omitempty"`
+
 	Weight *float64 `json:"weight,omitempty"`
 	Load   *int     `json:"load,omitempty"`
 	RTT    *float64 `json:"rtt_ms,omitempty"`
@@ -100,6 +103,13 @@ type Step struct {
 	Session bool     `json:"session_shedding,omitempty"`
 	Roll    *float64 `json:"roll,omitempty"`
 	Percent *float64 `json:"percent,omitempty"` // shed when roll is below it
+}
+
+// Candidate is an origin of a pool that takes no traffic, with what speaks against it: yes when nothing does.
+type Candidate struct {
+	Name
+	Reason string `json:"reason"`
+	Detail string `json:"failure_reason,omitempty"`
 }
 
 // View is how one place sees a pool, or an origin.
@@ -196,6 +206,9 @@ func stepOf(s *balancer.Step) Step {
 		out.weigh(s)
 		out.place(s)
 		out.viewPool(s.Pool)
+		if s.Reason != balancer.Yes && !s.Last {
+			out.candidates(s)
+		}
 	case balancer.StageOrigin:
 		out.weigh(s)
 		out.viewOrigin(s)
@@ -240,6 +253,17 @@ func (out *Step) viewPool(p *balancer.Pool) {
 	}
 }
 
+// candidates fills in what speaks against each origin.
+func (out *Step) candidates(s *balancer.Step) {
+	for i := range s.Pool.Origins {
+		c := Candidate{Name: *originName(&s.Pool.Origins[i]), Reason: s.Pool.Standing(i, s.Judge).String()}
+		if c.Reason == balancer.OriginDown.String() {
+			c.Detail = s.Pool.Judged(i, s.Judge).Reason
+		}
+		out.Origins = append(out.Origins, c)
+	}
+}
+
 // viewOrigin fills in how every place sees an origin, and what the one that judges has to say.
 func (out *Step) viewOrigin(s *balancer.Step) {
 	if !s.Pool.Monitored() {
@@ -254,9 +278,9 @@ func (out *Step) viewOrigin(s *balancer.Step) {
 	for _, place := range append(s.Pool.Places(), health.Everywhere) {
 		v := s.Pool.Verdict(i, place)
 		out.Places = append(out.Places, View{Place: placeWord(place), Health: healthWord(v.Status)})
-		if place == s.Judge && v.Status == health.Down {
-			out.Detail = v.Reason
-		}
+	}
+	if s.Status == health.Down {
+		out.Detail = s.Pool.Judged(i, s.Judge).Reason
 	}
 }
 

@@ -81,7 +81,7 @@ func TestReport(t *testing.T) {
 {"stage":"rule","reason":"not_matched","rule":"never","condition":"http.request.uri.path eq \"/x\"","priority":20}
 {"stage":"list","reason":"yes","list":"default_pools","policy":"off"}
 {"stage":"session","reason":"session_absent"}
-{"stage":"pool","reason":"pool_critical","pool":{"id":"A","name":"first"},"judge":"global","state":"Critical","places":[{"place":"global","state":"Critical","reason":"pool_critical"}],"weight":1,"load":0,"probability":0}
+{"stage":"pool","reason":"pool_critical","pool":{"id":"A","name":"first"},"judge":"global","state":"Critical","places":[{"place":"global","state":"Critical","reason":"pool_critical"}],"origins":[{"name":"a1","address":"192.0.2.1","port":80,"reason":"origin_down"}],"weight":1,"load":0,"probability":0}
 {"stage":"pool","reason":"yes","pool":{"id":"B","name":"second"},"judge":"global","state":"Degraded","places":[{"place":"global","state":"Degraded","reason":"yes"}],"weight":1,"load":0,"probability":1}
 {"stage":"origin","reason":"yes","pool":{"id":"B","name":"second"},"origin":{"name":"b1","address":"192.0.2.2","port":80},"policy":"random","judge":"global","health":"up","places":[{"place":"global","health":"up"}],"weight":0.25,"load":0,"probability":0.25}
 {"stage":"origin","reason":"yes","pool":{"id":"B","name":"second"},"origin":{"name":"b2","address":"192.0.2.3","port":80},"policy":"random","judge":"global","health":"up","places":[{"place":"global","health":"up"}],"weight":0.75,"load":0,"probability":0.75}

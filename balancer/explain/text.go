@@ -257,7 +257,7 @@ func (t *text) pools(a *Attempt, list []Step) {
 		}
 		return []string{
 			arrow(a.Decision.Pool != nil && *s.Pool == *a.Decision.Pool && s.Last == a.Decision.Fallback), s.Pool.Name, state, s.Judge,
-			number(s.Weight), strconv.Itoa(*s.Load), measure(s.RTT, " ms"), measure(s.Km, " km"), percent(*s.Share * 100), note,
+			number(s.Weight), strconv.Itoa(*s.Load), measure(s.RTT, 2, " ms"), measure(s.Km, 0, " km"), percent(*s.Share * 100), note,
 		}
 	})
 	t.table([]string{"", "pool", "state", "judged by", "weight", "load", "rtt", "distance", "probability", ""}, rows)
@@ -290,10 +290,33 @@ func (s *Step) note() string {
 	if s.Detail != "" {
 		parts = append(parts, s.Detail)
 	}
+	parts = append(parts, s.against()...)
 	if differ := s.differ(); differ != "" {
 		parts = append(parts, differ)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// mostAgainst is how many origins of one pool are named in one line.
+const mostAgainst = 4
+
+// against names the origins of a pool that may not be asked.
+func (s *Step) against() []string {
+	var parts []string
+	for i := range s.Origins {
+		c := &s.Origins[i]
+		switch {
+		case c.Reason == balancer.Yes.String():
+		case c.Detail != "":
+			parts = append(parts, c.Name.Name+": "+c.Reason+" ("+c.Detail+")")
+		default:
+			parts = append(parts, c.Name.Name+": "+c.Reason)
+		}
+	}
+	if more := len(parts) - mostAgainst; more > 0 {
+		parts = append(parts[:mostAgainst], fmt.Sprintf("and %d more", more))
+	}
+	return parts
 }
 
 // differ names the places that see it differently from the one that judges, by what they see.
@@ -377,11 +400,11 @@ func percent(p float64) string { return short(p) + " %" }
 func number(f *float64) string { return short(*f) }
 
 // measure is empty where nothing is known.
-func measure(f *float64, unit string) string {
+func measure(f *float64, decimals int, unit string) string {
 	if f == nil {
 		return ""
 	}
-	return short(*f) + unit
+	return strconv.FormatFloat(*f, 'f', decimals, 64) + unit
 }
 
 // short has two decimals at most.

@@ -484,7 +484,7 @@ func TestWarningsAreToldAtStart(t *testing.T) {
 	}}
 	writeJSON(t, file, doc)
 	r := serveApp(t, file)
-	for _, part := range []string{"not yet acting: steering_policy", "missing"} {
+	for _, part := range []string{"[single-origin]", "missing"} {
 		if !r.hasLogged(part) {
 			t.Errorf("nothing at start about %q", part)
 		}
