@@ -17,7 +17,7 @@ func (x *exchange) locate(trusted bool) (told string) {
 	}
 	if trusted && h.Staging {
 		pop, region = h.Get("Weir-Pop"), h.Get("Weir-Region")
-		if c := h.Get("Weir-Country"); len(c) > 0 {
+		if c := h.Get("Weir-Country"); isCountry(c) {
 			country = c
 		}
 		if seed, ok := parseSeed(h.Get("Weir-Seed")); ok {
@@ -25,7 +25,7 @@ func (x *exchange) locate(trusted bool) (told string) {
 		}
 	}
 	unknown := bytes.EqualFold(country, unknownCountry)
-	if len(country) == 0 || unknown {
+	if unknown || !isCountry(country) {
 		if code, known := x.set.countries.Country(x.req.Client); known {
 			x.country = code
 			country, unknown = x.country[:], false
@@ -40,6 +40,13 @@ func (x *exchange) locate(trusted bool) (told string) {
 }
 
 var unknownCountry = []byte("XX")
+
+// isCountry reports a country as CF-IPCountry carries it, in any case: DE, T1 for Tor, XX for an unknown one.
+func isCountry(b []byte) bool {
+	return len(b) == 2 && isLetter(b[0]) && (isLetter(b[1]) || '0' <= b[1] && b[1] <= '9')
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // parseSeed reads a seed as --seed takes it and as the access log writes it: decimal, or 0x and hexadecimal digits.
 func parseSeed(b []byte) (seed uint64, ok bool) {

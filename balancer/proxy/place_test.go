@@ -51,6 +51,7 @@ func TestStagedPlaces(t *testing.T) {
 		{"Weir-Region: wnam\r\n", "A", "TST WNAM DE", "DE"},
 		{"Weir-Country: ca\r\n", "C", "TST WEU CA", "CA"},
 		{"Weir-Country: CA\r\nCF-IPCountry: FR\r\n", "C", "TST WEU CA", "CA"},
+		{"Weir-Country: Canada\r\nCF-IPCountry: CA\r\n", "C", "TST WEU CA", "CA"},
 		{"CF-IPCountry: CA\r\n", "C", "TST WEU CA", "CA"},
 		{"CF-IPCountry: T1\r\n", "C", "TST WEU T1", "T1"},
 		{"CF-IPCountry: XX\r\n", "Z", "TST WEU DE", "XX"}, // unknown: the data centre's stands in, and is not told
@@ -149,6 +150,7 @@ func TestCountryByDatabase(t *testing.T) {
 		{"CF-Connecting-IP: 203.0.113.9\r\n", "C", "CA"},
 		{"CF-Connecting-IP: 2001:db8::1\r\n", "C", "CA"},
 		{"CF-Connecting-IP: 203.0.113.9\r\nCF-IPCountry: XX\r\n", "C", "CA"},
+		{"CF-Connecting-IP: 203.0.113.9\r\nCF-IPCountry: 9X\r\n", "C", "CA"},
 		{"CF-Connecting-IP: 203.0.113.9\r\nCF-IPCountry: FR\r\n", "pool-1", "FR"},
 		{"CF-Connecting-IP: 203.0.113.9\r\nWeir-Pop: SEA\r\n", "C", "CA"},
 		{"CF-Connecting-IP: 198.51.100.1\r\n", "pool-1", "DE"},

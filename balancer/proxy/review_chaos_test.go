@@ -99,6 +99,10 @@ func chaosConfig(c *config.Config, _ *Options) {
 		{ID: "lb-wild", Name: wildHost, Enabled: true, DefaultPools: []string{all.ID}, FallbackPool: all.ID},
 		{ID: "lb-calm", Name: calmHost, Enabled: true, DefaultPools: []string{"calm"}, FallbackPool: "calm"},
 	}
+	for i := range c.LoadBalancers { // every answer carries a cookie, and nobody sends it back
+		l := &c.LoadBalancers[i]
+		l.SessionAffinity, l.SessionAffinityTTL = "cookie", time.Hour
+	}
 	c.Weir.Limits.OriginIdle = 8
 	c.Weir.Timeouts.OriginIdle = 50 * time.Millisecond
 }
