@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirlb/weir/balancer"
+	"github.com/weirlb/weir/steering"
 )
 
 // Text is the report for people, in the order of the decision. An arrow marks what was chosen.
@@ -246,18 +247,23 @@ func (t *text) pools(a *Attempt, list []Step) {
 	} else {
 		t.heading("Pools")
 	}
+	policy, shed := a.steering()
 	rows := collect(list, func(s *Step) []string {
 		state := s.State
 		if s.Judge == "" {
 			state = "unmonitored"
 		}
-		note := ""
-		if !s.Last || s.Reason != balancer.Yes.String() {
-			note = s.note()
+		chosen := a.Decision.Pool != nil && *s.Pool == *a.Decision.Pool && s.Last == a.Decision.Fallback
+		lost := lost[policy]
+		switch {
+		case shed[*s.Pool]:
+			lost = "it sheds the request"
+		case s.Last:
+			lost = ""
 		}
 		return []string{
-			arrow(a.Decision.Pool != nil && *s.Pool == *a.Decision.Pool && s.Last == a.Decision.Fallback), s.Pool.Name, state, s.Judge,
-			number(s.Weight), strconv.Itoa(*s.Load), measure(s.RTT, 2, " ms"), measure(s.Km, 0, " km"), percent(*s.Share * 100), note,
+			arrow(chosen), s.Pool.Name, state, s.Judge, number(s.Weight), strconv.Itoa(*s.Load),
+			measure(s.RTT, 2, " ms"), measure(s.Km, 0, " km"), percent(*s.Share * 100), s.note(chosen, lost),
 		}
 	})
 	t.table([]string{"", "pool", "state", "judged by", "weight", "load", "rtt", "distance", "probability", ""}, rows)
@@ -266,9 +272,10 @@ func (t *text) pools(a *Attempt, list []Step) {
 func (t *text) origins(a *Attempt, list []Step) {
 	t.heading("Origins of %s, steered by %s", list[0].Pool.Name, list[0].Policy)
 	rows := collect(list, func(s *Step) []string {
+		chosen := a.Decision.Origin != nil && *s.Origin == *a.Decision.Origin
 		return []string{
-			arrow(a.Decision.Origin != nil && *s.Origin == *a.Decision.Origin), s.Origin.Name, s.Origin.at(), s.Health, s.Judge,
-			number(s.Weight), strconv.Itoa(*s.Load), percent(*s.Share * 100), s.note(),
+			arrow(chosen), s.Origin.Name, s.Origin.at(), s.Health, s.Judge,
+			number(s.Weight), strconv.Itoa(*s.Load), percent(*s.Share * 100), s.note(chosen, lost[s.Policy]),
 		}
 	})
 	t.table([]string{"", "origin", "address", "health", "judged by", "weight", "load", "probability", ""}, rows)
@@ -281,11 +288,38 @@ func arrow(chosen bool) string {
 	return " "
 }
 
-// note says why not, and which places see it differently.
-func (s *Step) note() string {
+// steering is the policy between pools, and the pools that shed the request.
+func (a *Attempt) steering() (policy string, shed map[Name]bool) {
+	shed = map[Name]bool{}
+	for i := range a.Steps {
+		switch s := &a.Steps[i]; {
+		case s.Stage == balancer.StageList.String():
+			policy = s.Policy
+		case s.Stage == balancer.StageShed.String() && s.Reason != balancer.Yes.String():
+			shed[*s.Pool] = true
+		}
+	}
+	return policy, shed
+}
+
+// lost says why a policy did not choose what it could have chosen.
+var lost = map[string]string{
+	steering.Off: "another one comes first", steering.Geo: "another one comes first", steering.Random: "the draw fell on another one",
+	steering.Hash: "the client's address falls to another one", steering.DynamicLatency: "another one has the shortest round trip, or comes first",
+	steering.Proximity:                "another one is the nearest, or comes first",
+	steering.LeastOutstandingRequests: "the draw, by weight and load, fell on another one",
+	steering.LeastConnections:         "the draw, by weight and load, fell on another one",
+}
+
+// note says why not, and which places see it differently. lost is why another one was chosen where nothing speaks against
+// this one.
+func (s *Step) note(chosen bool, lost string) string {
 	var parts []string
-	if s.Reason != balancer.Yes.String() {
+	switch {
+	case s.Reason != balancer.Yes.String() && !(chosen && s.Last):
 		parts = append(parts, meaning(s.Reason))
+	case !chosen && lost != "":
+		parts = append(parts, lost)
 	}
 	if s.Detail != "" {
 		parts = append(parts, s.Detail)
@@ -355,7 +389,7 @@ func (t *text) decision(d *Decision) {
 	default:
 		rows = append(rows, []string{"gets", fmt.Sprintf("%d: no origin is asked", d.Status)})
 		if d.Attempt > 0 {
-			rows[0][1] = strconv.Itoa(d.Status)
+			rows[0][1] = fmt.Sprintf("%d: no other origin is asked", d.Status)
 		}
 	}
 	rows = append(rows, []string{"because", meaning(d.Reason)})
