@@ -73,7 +73,7 @@ var walls = []wall{
 		reason: "a condition is a function of a request's values: no clock, no dice, no I/O, so that what is checked is what is evaluated",
 	},
 	{
-		room: "balancer/explain", may: []string{"balancer", "config", "health"},
+		room: "balancer/explain", may: []string{"balancer", "config", "health", "steering"},
 		not:    []string{"io", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os"},
 		reason: "writes down what the decision looked at, and sends nothing",
 	},
