@@ -13,6 +13,10 @@
 // fasthttp.Server reads every request head, one at a time, while bodies, answers and origin connections are serve's
 // own, because a transparent proxy needs the bytes as they come.
 //
+// A request is placed before it is decided on: by what trusted peers say of it, by the GeoIP database, else by where this
+// instance is. What a decision means for a session becomes so when the head of the final answer is made, and not before,
+// because a retry may decide otherwise: then the answer gets its cookie, and the table of sessions by header is told.
+//
 // What must survive a wait is copied before it: an exchange owns a copy of its request head. Deadlines are numbers
 // that the watcher looks at, not calls. Counters go up right after the decision and down once on every path; when
 // nothing is going on, all are zero.

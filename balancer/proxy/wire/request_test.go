@@ -343,3 +343,13 @@ func TestFieldLookup(t *testing.T) {
 		t.Errorf("All yields %d fields, Len is %d, want 7", names, r.Len())
 	}
 }
+
+// Fields that are addressed to us are noticed while the head is read, so that looking for them costs others nothing.
+func TestStaging(t *testing.T) {
+	for field, want := range map[string]bool{"Weir-Pop: FRA": true, "wEIR-x:": true, "Weir: x": false, "X-Weir-Pop: FRA": false} {
+		var r Request
+		if cause := r.Parse([]byte(crlf("GET / HTTP/1.1", "Host: x", field)), testLimits); cause != OK || r.Staging != want {
+			t.Errorf("%q: %v, staging %v, want %v", field, cause, r.Staging, want)
+		}
+	}
+}
