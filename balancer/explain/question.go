@@ -16,7 +16,7 @@ import (
 // Question is a request to explain, as people and tools put it. The zero value of a field leaves it to its default.
 type Question struct {
 	Client               netip.Addr // default 127.0.0.1
-	Host                 string     // default: one that the first load balancer in use serves
+	Host                 string     // default: one that a load balancer serves
 	Method               string     // default GET
 	Path                 string     // default /
 	Query                string
@@ -194,21 +194,20 @@ func or(s, other string) string {
 	return s
 }
 
-// someHost is one that the first load balancer in use serves.
+// someHost is the first host that an enabled load balancer is for, or else one that the first wildcard covers.
 func someHost(s *balancer.Snapshot) string {
+	covered := ""
 	for _, lb := range s.LoadBalancers() {
 		below, wild := strings.CutPrefix(lb.Config.Name, "*")
 		switch {
-		case !lb.Config.Enabled:
-		case lb.Config.Implicit:
-			return "localhost"
-		case wild:
-			return "www" + below
-		default:
+		case !lb.Config.Enabled || lb.Config.Implicit:
+		case !wild:
 			return lb.Config.Name
+		case covered == "":
+			covered = "www" + below
 		}
 	}
-	return "localhost"
+	return or(covered, "localhost")
 }
 
 // Field is a header field of a question.

@@ -184,13 +184,37 @@ func originName(o *balancer.PoolOrigin) *Name {
 
 func stepsOf(list []balancer.Step) []Step {
 	steps := make([]Step, 0, len(list))
+	var row seats
 	for i := range list {
-		steps = append(steps, stepOf(&list[i]))
+		row.follow(&list[i])
+		steps = append(steps, stepOf(&list[i], &row))
 	}
 	return steps
 }
 
-func stepOf(s *balancer.Step) Step {
+// seats follow the steps of a pool's origins, which come in the order of the pool.
+type seats struct {
+	pool   *balancer.Pool // nil between two runs of such steps
+	places []string       // that see its origins
+	at     int            // position of the origin
+}
+
+func (row *seats) follow(s *balancer.Step) {
+	switch {
+	case s.Stage != balancer.StageOrigin:
+		row.pool = nil
+		return
+	case row.pool == s.Pool && row.at+1 < len(s.Pool.Origins):
+		row.at++
+	default:
+		*row = seats{pool: s.Pool, places: append(s.Pool.Places(), health.Everywhere)}
+	}
+	if &s.Pool.Origins[row.at] != s.Origin {
+		panic("BUG: the steps of a pool's origins are not in the order of the pool")
+	}
+}
+
+func stepOf(s *balancer.Step, row *seats) Step {
 	out := Step{
 		Stage: s.Stage.String(), Reason: s.Reason.String(), Pool: poolName(s.Pool), Origin: originName(s.Origin),
 		List: s.List, Policy: s.Policy, Last: s.Last,
@@ -211,7 +235,7 @@ func stepOf(s *balancer.Step) Step {
 		}
 	case balancer.StageOrigin:
 		out.weigh(s)
-		out.viewOrigin(s)
+		out.viewOrigin(s, row)
 	case balancer.StageShed:
 		out.Session, out.Roll, out.Percent = s.Session, &s.Roll, &s.Percent
 	case balancer.StageSession, balancer.StageList, balancer.StageDecision:
@@ -220,67 +244,63 @@ func stepOf(s *balancer.Step) Step {
 }
 
 // weigh fills in what there was to choose by.
-func (out *Step) weigh(s *balancer.Step) {
-	weight, load, share := float64(s.Weight)/100, s.Load, s.Share
-	out.Weight, out.Load, out.Share = &weight, &load, &share
-	if s.Pool.Monitored() {
-		out.Judge = placeWord(s.Judge)
+func (s *Step) weigh(of *balancer.Step) {
+	weight, load, share := float64(of.Weight)/100, of.Load, of.Share
+	s.Weight, s.Load, s.Share = &weight, &load, &share
+	if of.Pool.Monitored() {
+		s.Judge = placeWord(of.Judge)
 	}
 }
 
 func placeWord(place string) string { return or(place, "global") }
 
 // place fills in how far away a pool is, as far as that is known.
-func (out *Step) place(s *balancer.Step) {
-	if s.RTT > 0 {
-		ms := float64(s.RTT) / float64(time.Millisecond)
-		out.RTT = &ms
+func (s *Step) place(of *balancer.Step) {
+	if of.RTT > 0 {
+		ms := float64(of.RTT) / float64(time.Millisecond)
+		s.RTT = &ms
 	}
-	if s.Distance >= 0 {
-		km := float64(s.Distance) / 1000
-		out.Km = &km
+	if of.Distance >= 0 {
+		km := float64(of.Distance) / 1000
+		s.Km = &km
 	}
 }
 
 // viewPool fills in how every place sees a pool.
-func (out *Step) viewPool(p *balancer.Pool) {
+func (s *Step) viewPool(p *balancer.Pool) {
 	if !p.Monitored() {
 		return
 	}
 	for _, place := range append(p.Places(), health.Everywhere) {
 		state, why := p.SeenFrom(place)
-		out.Places = append(out.Places, View{Place: placeWord(place), State: state.String(), Reason: why.String()})
+		s.Places = append(s.Places, View{Place: placeWord(place), State: state.String(), Reason: why.String()})
 	}
 }
 
 // candidates fills in what speaks against each origin.
-func (out *Step) candidates(s *balancer.Step) {
-	for i := range s.Pool.Origins {
-		c := Candidate{Name: *originName(&s.Pool.Origins[i]), Reason: s.Pool.Standing(i, s.Judge).String()}
+func (s *Step) candidates(of *balancer.Step) {
+	for i := range of.Pool.Origins {
+		c := Candidate{Name: *originName(&of.Pool.Origins[i]), Reason: of.Pool.Standing(i, of.Judge).String()}
 		if c.Reason == balancer.OriginDown.String() {
-			c.Detail = s.Pool.Judged(i, s.Judge).Reason
+			c.Detail = of.Pool.Judged(i, of.Judge).Reason
 		}
-		out.Origins = append(out.Origins, c)
+		s.Origins = append(s.Origins, c)
 	}
 }
 
 // viewOrigin fills in how every place sees an origin, and what the one that judges has to say.
-func (out *Step) viewOrigin(s *balancer.Step) {
-	if !s.Pool.Monitored() {
-		out.Health = "unmonitored"
+func (s *Step) viewOrigin(of *balancer.Step, row *seats) {
+	if !of.Pool.Monitored() {
+		s.Health = "unmonitored"
 		return
 	}
-	out.Health = healthWord(s.Status)
-	i := 0
-	for &s.Pool.Origins[i] != s.Origin {
-		i++
+	s.Health = healthWord(of.Status)
+	for _, place := range row.places {
+		v := of.Pool.Verdict(row.at, place)
+		s.Places = append(s.Places, View{Place: placeWord(place), Health: healthWord(v.Status)})
 	}
-	for _, place := range append(s.Pool.Places(), health.Everywhere) {
-		v := s.Pool.Verdict(i, place)
-		out.Places = append(out.Places, View{Place: placeWord(place), Health: healthWord(v.Status)})
-	}
-	if s.Status == health.Down {
-		out.Detail = s.Pool.Judged(i, s.Judge).Reason
+	if of.Status == health.Down {
+		s.Detail = of.Pool.Judged(row.at, of.Judge).Reason
 	}
 }
 

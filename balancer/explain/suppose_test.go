@@ -1,8 +1,10 @@
 package explain
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirlb/weir/config"
 )
@@ -55,5 +57,28 @@ func TestSuppose(t *testing.T) {
 		if got := strings.Join(states, " "); got != x.want {
 			t.Errorf("%+v: %s, want %s", x.what, got, x.want)
 		}
+	}
+}
+
+// A report of a large pool costs in proportion to it.
+func TestReportOfALargePool(t *testing.T) {
+	pool := config.Pool{ID: "1", Name: "large", Enabled: true, MinimumOrigins: 1, Monitor: "m", CheckRegions: []string{"WEU", "EEU", "ENAM"}}
+	for i := range 10_000 {
+		pool.Origins = append(pool.Origins, config.Origin{Name: fmt.Sprint(i), Address: fmt.Sprintf("o%d.example.com", i), Enabled: true, Weight: 100})
+	}
+	c := &config.Config{
+		Monitors: []config.Monitor{{ID: "m", Type: "tcp"}}, Pools: []config.Pool{pool},
+		LoadBalancers: []config.LoadBalancer{{ID: "lb", Name: "example.com", Enabled: true, DefaultPools: []string{"1"}, SteeringPolicy: "off"}},
+	}
+	s, err := Suppose(c, Supposition{RegionDown: []string{"WEU=9999"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := (&Question{}).Ask(s, nil, time.Unix(0, 0))
+	if n := len(report.Attempts[0].Steps); n != 10_003 {
+		t.Errorf("%d steps, want one for each origin and three more", n)
+	}
+	if text := report.Text(); !strings.Contains(text, "o9999.example.com") || !strings.Contains(text, "down from WEU") {
+		t.Error("an origin is missing")
 	}
 }

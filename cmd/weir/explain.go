@@ -65,7 +65,7 @@ func (o *explainOptions) add(flags *pflag.FlagSet) {
 	o.one = map[string]*string{}
 	for _, f := range [][2]string{
 		{"client", "the client's address (default 127.0.0.1)"},
-		{"host", "the Host of the request (default one that the first load balancer serves)"},
+		{"host", "the Host of the request (default the first that a load balancer is for)"},
 		{"method", "its method (default GET)"},
 		{"path", "its path, with ?query if any (default /)"},
 	} {

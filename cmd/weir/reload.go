@@ -131,12 +131,12 @@ func (t addressText) String() string  { return string(t) }
 // tell logs what was found in a configuration. Notes are for weir check -v.
 func tell(log *zap.Logger, problems []config.Problem) {
 	for _, p := range problems {
-		switch {
-		case p.Severity == config.Error:
+		switch p.Severity {
+		case config.Error:
 			log.Error(p.String())
-		case p.Severity == config.Warning:
+		case config.Warning:
 			log.Warn(p.String())
-		default:
+		case config.Note:
 			log.Debug(p.String())
 		}
 	}
