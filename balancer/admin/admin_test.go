@@ -11,9 +11,11 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +27,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/weirlb/weir/balancer"
+	"github.com/weirlb/weir/balancer/explain"
 	"github.com/weirlb/weir/config"
 	"github.com/weirlb/weir/health"
 )
@@ -412,6 +415,8 @@ func TestPoolsAnswer(t *testing.T) {
 	opt.Snapshot, opt.Table = func() *balancer.Snapshot { return s }, table
 	s.Pools()[0].Origins[0].Live.BeginRequest(0)
 	s.Pools()[0].Origins[0].Live.OpenConnection(0)
+	table.RTT("id-eu", "WEU").Store(1500 * time.Microsecond)
+	table.RTT("id-eu", health.Everywhere).Store(2 * time.Millisecond)
 	_, body := ask(t, "GET", "http://"+serveTest(t, opt)+"/pools")
 	var pools []PoolView
 	if err := json.Unmarshal([]byte(body), &pools); err != nil || len(pools) != 2 {
@@ -424,6 +429,12 @@ func TestPoolsAnswer(t *testing.T) {
 	if us.State != "Critical" || us.Serves || us.Reason != "pool_critical" {
 		t.Errorf("us is %+v, want it critical", us)
 	}
+	if eu.Outstanding != 1 || eu.Connections != 1 || !maps.Equal(eu.RTT, map[string]float64{"WEU": 1.5, "global": 2}) || len(us.RTT) != 0 {
+		t.Errorf("eu counts %d and %d and is %v away, us %v", eu.Outstanding, eu.Connections, eu.RTT, us.RTT)
+	}
+	if eu.Origins[0].Share != 1 || eu.Origins[1].Share != 0 || us.Origins[0].Share != 1 {
+		t.Errorf("shares %v, %v, and %v as the last resort", eu.Origins[0].Share, eu.Origins[1].Share, us.Origins[0].Share)
+	}
 	a := eu.Origins[0]
 	if a.Outstanding != 1 || a.Connections != 1 || a.Weight != 0.5 || a.Health.Status != "up" || a.Health.RTT != "1ms" || a.Regions["WEU"].ResponseCode != 200 {
 		t.Errorf("a is %+v", a)
@@ -434,6 +445,37 @@ func TestPoolsAnswer(t *testing.T) {
 	}
 	if want := []string{"up No failures", "down TCP Timeout", "unknown "}; !slices.Equal(words, want) {
 		t.Errorf("verdicts %q, want %q", words, want)
+	}
+}
+
+// /explain answers what Direct decides, for the place and the client that the parameters say.
+func TestExplainAnswers(t *testing.T) {
+	opt := testOptions(t)
+	c := *opt.Snapshot().Config
+	c.LoadBalancers = []config.LoadBalancer{{ID: "lb", Name: "www.example.com", Enabled: true, DefaultPools: []string{"id-eu"}, SteeringPolicy: "off"}}
+	in := balancer.Inputs{Revision: 7, Config: &c, Registry: balancer.NewRegistry(1), Health: opt.Table}
+	s := balancer.Build(nil, in, balancer.Changed{Config: true})
+	opt.Snapshot = func() *balancer.Snapshot { return s }
+	opt.Countries = func(a netip.Addr) ([2]byte, bool) { return [2]byte{'J', 'P'}, a.String() == "192.0.2.9" }
+	addr := serveTest(t, opt)
+	_, body := ask(t, "GET", "http://"+addr+"/explain?client=192.0.2.9&pop=LAX&path=/a%3Fb=c")
+	var report explain.Report
+	if err := json.Unmarshal([]byte(body), &report); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	d := report.Attempts[0].Decision
+	if report.Path != "/a" || report.Query != "b=c" || report.Place.PoP != "LAX" || report.Place.Country != "JP" || report.Revision != 7 || d.Origin.Name != "a" || len(report.Attempts) != 2 {
+		t.Errorf("%s", body)
+	}
+	for _, p := range s.Pools() {
+		if p.Load().Outstanding() != 0 {
+			t.Errorf("explaining was counted at %s", p.Config.Name)
+		}
+	}
+	for query, says := range map[string]string{"?client=x": "client is", "?x=1": "x is no parameter", "?path=%zz": "cannot be read", "?a;b": "cannot be read"} {
+		if answer, body := ask(t, "GET", "http://"+addr+"/explain"+query); answer.StatusCode != 400 || !strings.Contains(body, says) {
+			t.Errorf("%s: %d %s, want 400 with %q", query, answer.StatusCode, body, says)
+		}
 	}
 }
 
