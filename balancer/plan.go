@@ -251,14 +251,11 @@ func (s *settings) overrideWeights(weights map[string]config.Weight, rest *confi
 	}
 }
 
-// overrideAffinity: a session of another kind than before lasts as long as is usual for that kind, unless something says
-// how long.
+// overrideAffinity: a session of another kind than before lasts as long as is usual for that kind, unless the same rule
+// says how long. What was said for the kind before, none included, need not be allowed for this one.
 func (s *settings) overrideAffinity(o *config.Overrides) {
 	if o.SessionAffinity != "" && o.SessionAffinity != s.affinity {
-		if s.hasSessions() || s.ttl == 0 {
-			s.ttl = config.DefaultSessionTTL(o.SessionAffinity)
-		}
-		s.affinity = o.SessionAffinity
+		s.affinity, s.ttl = o.SessionAffinity, config.DefaultSessionTTL(o.SessionAffinity)
 	}
 	if o.SessionAffinityTTL != 0 {
 		s.ttl = o.SessionAffinityTTL
@@ -277,8 +274,6 @@ func (s *settings) overrideAffinity(o *config.Overrides) {
 		s.attributes.RequireAllHeaders = *a.RequireAllHeaders
 	}
 }
-
-func (s *settings) hasSessions() bool { return s.affinity != "" && s.affinity != "none" }
 
 // word is the policy that acts (behaviour G1).
 func (s *settings) word() string {
