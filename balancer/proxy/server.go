@@ -89,6 +89,7 @@ func (s *Server) Apply(w *config.Weir) error {
 			l.tls.Store(fresh[i])
 		}
 	}
+	set.keepTrust(s.settings.Load())
 	s.settings.Store(set)
 	return nil
 }
