@@ -57,7 +57,7 @@ func (x *exchange) route(d *balancer.Decision) route {
 	if !secure {
 		return route{}
 	}
-	return route{secure: true, name: x.serverName(d)}
+	return route{secure: true, name: x.serverName(d), trust: x.set.originIO}
 }
 
 // serverName is the name asked for and verified over TLS: the Host that is sent, or the origin's address when that is

@@ -12,9 +12,10 @@ type stream interface {
 	fill(l *link) error
 	// write sends all of p; n is less only with an error.
 	write(p []byte) (n int, err error)
-	// armRead and armWrite set the deadline of the call in progress and of later ones, on the clock of mono; 0 is none.
+	// armRead sets the deadline of the read in progress and of later ones, on the clock of mono; 0 is none.
 	armRead(at int64)
-	armWrite(at int64)
+	// armWrite sets how long the next write may go on without the peer taking any of it; 0 is for ever.
+	armWrite(wait int64)
 	// beginRead is armRead for a flow beside the one that reads: a deadline that is set already stays.
 	beginRead(at int64)
 	closeWrite() error

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"sync"
 	"sync/atomic"
 
@@ -22,6 +23,7 @@ type peer struct {
 type route struct {
 	secure bool
 	name   string // TLS server name
+	trust  *tls.Config
 }
 
 // originConn is a connection to an origin. It belongs to the engine that dialled it.

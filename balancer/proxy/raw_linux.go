@@ -50,3 +50,12 @@ func rawHungUp(fd uintptr) bool {
 	n, err := unix.Poll(p, 0)
 	return err == nil && n > 0 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0
 }
+
+// rawTaken is how many bytes the peer's system has acknowledged, always the same where this system does not say.
+func rawTaken(fd uintptr) int64 {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0
+	}
+	return int64(info.Bytes_acked)
+}

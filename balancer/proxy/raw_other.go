@@ -12,3 +12,4 @@ func rawRead(uintptr, []byte) (int, error)  { panic("BUG: no raw calls on this s
 func rawWrite(uintptr, []byte) (int, error) { panic("BUG: no raw calls on this system") }
 func rawPeek(uintptr) (int, error)          { return 0, syscall.EAGAIN }
 func rawHungUp(uintptr) bool                { return false }
+func rawTaken(uintptr) int64                { return 0 }

@@ -20,7 +20,7 @@ func (x *exchange) send(d *balancer.Decision) balancer.Class {
 	}
 	io := x.oc.link.io
 	io.armRead(0)
-	io.armWrite(after(x.set.timeouts.originWrite))
+	io.armWrite(x.set.timeouts.originWrite)
 	n, err := io.write(x.out)
 	x.sent += n
 	switch {
@@ -77,7 +77,7 @@ func (x *exchange) upload() {
 			return
 		}
 		if n > 0 {
-			origin.armWrite(after(x.set.timeouts.originWrite))
+			origin.armWrite(x.set.timeouts.originWrite)
 			if _, err := origin.write(p[:n]); err != nil {
 				x.untaken(err)
 				return
@@ -232,7 +232,7 @@ func (x *exchange) toClient(p []byte) balancer.Class {
 	if len(p) == 0 {
 		return balancer.OK
 	}
-	x.c.link.io.armWrite(after(x.set.timeouts.clientWrite))
+	x.c.link.io.armWrite(x.set.timeouts.clientWrite)
 	if _, err := x.c.link.io.write(p); err != nil {
 		return clientWriteClass(err)
 	}

@@ -148,8 +148,9 @@ func answerWithSurplus(raw net.Conn, server *tls.Config) {
 func TestPipeliningClientGoesAway(t *testing.T) {
 	w := newWorld(t, []*origin.Origin{startOrigin(t, origin.Options{Handler: origin.Always(origin.Silent())})})
 	v := w.visit()
-	v.send(plainGET + plainGET)
+	v.send(plainGET)
 	w.awaitOrigin("the request", func(s origin.Stats) bool { return s.InFlight == 1 })
+	v.send(plainGET) // stays with the system: nobody reads the client meanwhile
 	_ = v.Close()
 	if o := w.outcome(0); o.Class != balancer.ClientGone || o.Duration > patience/2 {
 		t.Errorf("outcome %v after %v", o.Class, o.Duration)
@@ -166,5 +167,28 @@ func TestTLSClientGoesAway(t *testing.T) {
 	_ = v.Close()
 	if o := w.outcome(0); o.Class != balancer.ClientGone || o.Status != 0 || o.Duration > patience/2 {
 		t.Errorf("outcome %v %d after %v", o.Class, o.Status, o.Duration)
+	}
+}
+
+// Whom to trust changes with a reload for connections that are kept, too; a reload that changes nothing of it keeps them.
+func TestReloadedTrustAppliesToKeptConnections(t *testing.T) {
+	ca := newCA(t)
+	on, off := true, false
+	o := startOrigin(t, origin.Options{Name: "one", TLS: must(t)(ca.Untrusted("example.com"))})
+	w := newWorld(t, []*origin.Origin{o}, secureOrigins(caFile(t, ca)), func(c *config.Config, _ *Options) { c.Weir.Origins.Verify = &off })
+	reload := w.conf.Weir
+	for n, verify := range []*bool{&off, &off, &on} {
+		reload.Origins.Verify = verify
+		if err := w.srv.Apply(&reload); err != nil {
+			t.Fatal(err)
+		}
+		res, _ := w.get("/")
+		if want := map[*bool]int{&off: 200, &on: 526}[verify]; res.StatusCode != want {
+			t.Errorf("verification %v: got %d, want %d", *verify, res.StatusCode, want)
+		}
+		w.outcome(n)
+		if got := o.Stats().Connections; verify == &off && got != 1 {
+			t.Errorf("%d connections after a reload that changed nothing of TLS, want 1", got)
+		}
 	}
 }

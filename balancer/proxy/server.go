@@ -91,6 +91,7 @@ func (s *Server) Apply(w *config.Weir) error {
 			l.tls.Store(fresh[i])
 		}
 	}
+	set.keepTrust(s.settings.Load())
 	s.settings.Store(set)
 	return nil
 }
@@ -275,6 +276,7 @@ func (l *listener) reload(conf []config.Listener) (*tls.Config, error) {
 // helps, and the connections wait in the kernel's queue.
 func (l *listener) accept() {
 	defer l.srv.wg.Done()
+	var told time.Time
 	for {
 		conn, err := l.ln.Accept()
 		switch {
@@ -283,11 +285,17 @@ func (l *listener) accept() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
-			l.srv.opt.Log.Warn("accepting connections pauses", zap.Error(err))
+			if now := time.Now(); now.Sub(told) > tellAcceptAgain {
+				told = now
+				l.srv.opt.Log.Warn("accepting connections pauses", zap.Error(err))
+			}
 			time.Sleep(acceptPause(err))
 		}
 	}
 }
+
+// tellAcceptAgain keeps a log readable while connections cannot be accepted.
+const tellAcceptAgain = 10 * time.Second
 
 // acceptPause is how long to leave the listener alone after an error.
 func acceptPause(err error) time.Duration {

@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/weirlb/weir/balancer/geoip"
 	"github.com/weirlb/weir/balancer/proxy/wire"
@@ -17,8 +19,8 @@ type settings struct {
 	timeouts timeouts
 	limits   config.Limits
 	wire     wire.Limits
-	scheme   string // of origins: client, http, https
-	originIO *tls.Config
+	scheme   string      // of origins: client, http, https
+	originIO *tls.Config // the same one as long as its settings are
 	// countries tells where clients are that nobody has said it of; nil without a database.
 	countries *geoip.Database
 }
@@ -76,6 +78,21 @@ func originTLS(o *config.Origins) (*tls.Config, error) {
 		c.Certificates = []tls.Certificate{cert}
 	}
 	return c, nil
+}
+
+// keepTrust keeps how TLS was spoken to origins until now if nothing of it has changed. What changed is another one:
+// no request goes over a connection that was made under it.
+func (s *settings) keepTrust(before *settings) {
+	if before != nil && sameTrust(before.originIO, s.originIO) {
+		s.originIO = before.originIO
+	}
+}
+
+func sameTrust(a, b *tls.Config) bool {
+	return a.InsecureSkipVerify == b.InsecureSkipVerify && a.RootCAs.Equal(b.RootCAs) &&
+		slices.EqualFunc(a.Certificates, b.Certificates, func(a, b tls.Certificate) bool {
+			return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
+		})
 }
 
 // after is the deadline d from now; none for no time.

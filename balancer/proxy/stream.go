@@ -20,8 +20,10 @@ type netStream struct {
 	sealed bool // calls go through conn: TLS, or a system without raw calls
 	w      *watcher
 
-	index   int // in the watcher
-	rd, wr  atomic.Int64
+	index   int           // in the watcher
+	rd, wr  atomic.Int64  // deadlines
+	wait    atomic.Int64  // of a write, for the peer to take anything
+	taken   int64         // what the peer had taken at the watcher's last look during a write; only the watcher's
 	use     atomic.Uint32 // counts the uses of a pooled connection
 	ended   atomic.Uint32 // the use that was interrupted
 	partner atomic.Pointer[netStream]
@@ -210,7 +212,9 @@ func (s *netStream) beginRead(at int64) {
 	}
 }
 
-func (s *netStream) armWrite(at int64) {
+func (s *netStream) armWrite(wait int64) {
+	at := after(wait)
+	s.wait.Store(wait)
 	s.wr.Store(at)
 	s.w.due(at)
 }
@@ -220,15 +224,41 @@ func (s *netStream) look(now int64) int64 {
 	if p := s.partner.Load(); p != nil {
 		s.lookAfter(p)
 	}
-	read, write := s.rd.Load(), s.wr.Load()
+	read := s.rd.Load()
 	// Setting a deadline fails only when the connection is closed, and then nobody waits.
 	if read != 0 && read <= now {
 		_ = s.conn.SetReadDeadline(past)
 	}
-	if write != 0 && write <= now {
+	return min(pending(read, now), s.lookAtWrite(now))
+}
+
+// lookAtWrite ends the write in progress when its peer has taken nothing for too long. The system takes a long message
+// far ahead of its peer, and then nothing until a good part of it has gone: only the peer's system knows who is slow
+// and who is stuck.
+func (s *netStream) lookAtWrite(now int64) int64 {
+	at := s.wr.Load()
+	switch {
+	case at == 0:
+		s.taken = -1
+		return never
+	case s.takes():
+		later := now + s.wait.Load()
+		s.wr.CompareAndSwap(at, later)
+		at = later
+	case at <= now:
 		_ = s.conn.SetWriteDeadline(past)
 	}
-	return min(pending(read, now), pending(write, now))
+	return pending(at, now)
+}
+
+// takes reports that the peer has taken something since the last look.
+func (s *netStream) takes() (more bool) {
+	_ = s.raw.Control(func(fd uintptr) { // fails only when the connection is closed
+		taken := rawTaken(fd)
+		more = taken != s.taken
+		s.taken = taken
+	})
+	return more
 }
 
 // pending is when a deadline will be due, never for none or one that is over.

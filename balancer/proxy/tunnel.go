@@ -37,7 +37,7 @@ func (x *exchange) pump(from, to *link) (n int64) {
 	idle := x.set.timeouts.tunnelIdle
 	for {
 		if p := from.bytes(); len(p) > 0 {
-			to.io.armWrite(after(idle))
+			to.io.armWrite(idle)
 			m, err := to.io.write(p)
 			n += int64(m)
 			if err != nil {
