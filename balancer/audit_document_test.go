@@ -394,9 +394,9 @@ func TestDocumentRules(t *testing.T) {
 func TestDocumentPoolSets(t *testing.T) {
 	for topology, want := range map[string][2]string{ // from FRA, of a client in DE and in PL
 		`{"countries":["DE","FR"],"regions":["WEU"]}`: {"B/o1", "A/o1"},
-		`{"pops":["FRA"]}`:                            {"B/o1", "B/o1"},
-		`{"pops":["AMS"]}`:                            {"A/o1", "A/o1"},
-		`{"countries":["PL"]}`:                        {"A/o1", "B/o1"},
+		`{"pops":["FRA"]}`:     {"B/o1", "B/o1"},
+		`{"pops":["AMS"]}`:     {"A/o1", "A/o1"},
+		`{"countries":["PL"]}`: {"A/o1", "B/o1"},
 	} {
 		w := document(t, balancerText(`"default_pools":["A"],"fallback_pool":"F","steering_policy":"random","pool_sets":[{"match":{"topology":`+topology+`},"overrides":{"pools":["B","C"]}}]`), singles("ABCF")...)
 		for i, country := range []string{"DE", "PL"} {
