@@ -108,22 +108,7 @@ var relativeWeight = codec[Weight]{
 }
 
 // defaultWeight is a weight in steps of 0.1.
-var defaultWeight = codec[Weight]{
-	func(l *loader, n *node, v *Weight) {
-		const want = "a number from 0 to 1 in steps of 0.1"
-		f, ok := l.float(n, 0, 1, want)
-		if !ok {
-			return
-		}
-		tenths := math.Round(f * 10)
-		if tenths/10 != f {
-			l.wrong(n, want)
-			return
-		}
-		*v = Weight(tenths * 10)
-	},
-	weight.write,
-}
+var defaultWeight = weightInSteps(10)
 
 var randomSteeringSchema = schema[RandomSteering]{
 	kind: "random_steering",

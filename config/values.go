@@ -171,22 +171,28 @@ func seconds(low, high int) codec[time.Duration] {
 	}
 }
 
-// weight is exact: n/100 is the double nearest to the decimal with two places, which is what the text was read as.
-var weight = codec[Weight]{
-	func(l *loader, n *node, v *Weight) {
-		const want = "a number from 0 to 1 in steps of 0.01"
-		f, ok := l.float(n, 0, 1, want)
-		if !ok {
-			return
-		}
-		hundredths := math.Round(f * 100)
-		if hundredths/100 != f {
-			l.wrong(n, want)
-			return
-		}
-		*v = Weight(hundredths)
-	},
-	func(w *writer, v *Weight) { w.token(jsontext.Float(float64(*v) / 100)) },
+// weight is a weight in steps of 0.01.
+var weight = weightInSteps(100)
+
+// weightInSteps is a weight in so many equal steps up to 1; they divide 100. It is exact: n/100 is the double nearest to
+// the decimal with two places, which is what the text was read as.
+func weightInSteps(steps float64) codec[Weight] {
+	want := fmt.Sprintf("a number from 0 to 1 in steps of %g", 1/steps)
+	return codec[Weight]{
+		func(l *loader, n *node, v *Weight) {
+			f, ok := l.float(n, 0, 1, want)
+			if !ok {
+				return
+			}
+			step := math.Round(f * steps)
+			if step/steps != f {
+				l.wrong(n, want)
+				return
+			}
+			*v = Weight(step * 100 / steps)
+		},
+		func(w *writer, v *Weight) { w.token(jsontext.Float(float64(*v) / 100)) },
+	}
 }
 
 // duration is a Go duration such as "1.5s".
